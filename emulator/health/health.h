@@ -1,0 +1,63 @@
+// What: asks an instance whether it is healthy, as the platform does: `/` and `/__engine/1/ping`.
+// Why: the verdict decides whether a version gets traffic. The verdict is a pure function; the asking is
+//       libcurl's multi interface on our loop.
+// Sources: P-103 (once a second), P-104 (2xx on `/`, or the SDK's ping), P-109, P-110 (no redirects), P-114.
+// Owns: its transfers. health_free() cancels them.
+#ifndef EMULATOR_HEALTH_HEALTH_H
+#define EMULATOR_HEALTH_HEALTH_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "emulator/loop.h"
+#include "sandbox/base/error.h"
+
+struct health_probe_result {
+    char path[64];          // "/" or "/__engine/1/ping"
+    int status;             // HTTP status, 0 when none
+    char failure[128];      // curl's words when status is 0: "Connection refused"
+    char location[160];     // of a redirect
+    char body[200];         // its beginning, valid UTF-8, one line
+    bool is_sdk_ping;       // body is JSON with runtime and version (P-114)
+    char sdk_runtime[32];   // "cpython-3.7.1"
+    char sdk_version[32];
+    int64_t duration_us;
+};
+
+enum health_verdict {
+    HEALTH_HEALTHY,
+    HEALTH_NOT_YET,   // keep asking until the limit
+};
+
+struct health_round {       // one asking of both paths
+    struct health_probe_result home;
+    struct health_probe_result ping;
+    enum health_verdict verdict;
+    const char *healthy_path; // "/" or "/__engine/1/ping" when healthy
+};
+
+// Pure (P-104, P-110, P-114). strict: functionsMode strict asks for a correct ping (P-106).
+enum health_verdict health_judge(const struct health_probe_result *home,
+                                 const struct health_probe_result *ping, bool strict);
+
+struct health;
+struct health_options {
+    uint32_t address;       // host byte order
+    uint16_t port;
+    const char *host_header;
+    bool strict;
+    int64_t first_after_ms; // 0: now
+    int64_t interval_ms;    // between rounds (P-103: 1000)
+    int64_t probe_timeout_ms;
+    void *context;
+    // After each round. In callbacks health_free() is allowed.
+    void (*on_round)(void *context, const struct health_round *round);
+};
+struct health *health_start(struct loop *loop, const struct health_options *options,
+                            struct error *error);
+void health_probe_now(struct health *health);
+void health_set_interval(struct health *health, int64_t interval_ms);
+void health_free(struct health *health);
+
+#endif

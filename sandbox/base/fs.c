@@ -1,0 +1,165 @@
+#include "sandbox/base/fs.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <ftw.h>
+#include <stdint.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "sandbox/base/buf.h"
+#include "sandbox/base/cleanup.h"
+#include "sandbox/base/mem.h"
+
+char *fs_read(const char *path, size_t max, size_t *ret_len, struct error *error)
+{
+    auto_close int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+    if (fd < 0) {
+        error_set_errno(error, ERROR_SYSTEM, errno, "%s", path);
+        return NULL;
+    }
+    struct buf content = {0};
+    for (;;) {
+        char *room = buf_reserve(&content, 16384);
+        ssize_t got = read(fd, room, 16384);
+        if (got < 0 && errno == EINTR) {
+            continue;
+        }
+        if (got < 0) {
+            error_set_errno(error, ERROR_SYSTEM, errno, "%s", path);
+            buf_release(&content);
+            return NULL;
+        }
+        if (got == 0) {
+            break;
+        }
+        buf_added(&content, (size_t)got);
+        if (content.len > max) {
+            error_set_errno(error, ERROR_SYSTEM, EFBIG, "%s", path);
+            buf_release(&content);
+            return NULL;
+        }
+    }
+    if (ret_len) {
+        *ret_len = content.len;
+    }
+    return buf_steal(&content);
+}
+
+int fs_write_all(int fd, const void *bytes, size_t len)
+{
+    const char *at = bytes;
+    while (len > 0) {
+        ssize_t written = write(fd, at, len);
+        if (written < 0 && errno == EINTR) {
+            continue;
+        }
+        if (written < 0) {
+            return -1;
+        }
+        at += written;
+        len -= (size_t)written;
+    }
+    return 0;
+}
+
+int fs_write_atomic(const char *path, const void *bytes, size_t len, mode_t mode,
+                    struct error *error)
+{
+    auto_free char *temporary = str_printf("%s.XXXXXX", path);
+    auto_close int fd = mkostemp(temporary, O_CLOEXEC);
+    if (fd < 0) {
+        return error_set_errno(error, ERROR_SYSTEM, errno, "%s", path);
+    }
+    if (fs_write_all(fd, bytes, len) < 0 || fchmod(fd, mode) < 0 || rename(temporary, path) < 0) {
+        error_set_errno(error, ERROR_SYSTEM, errno, "%s", path);
+        unlink(temporary);
+        return -1;
+    }
+    return 0;
+}
+
+int fs_mkdir_p(const char *path, mode_t mode, struct error *error)
+{
+    auto_free char *copy = str_dup(path);
+    for (char *at = copy + 1;; at++) {
+        if (*at != '/' && *at != '\0') {
+            continue;
+        }
+        char kept = *at;
+        *at = '\0';
+        if (mkdir(copy, mode) < 0 && errno != EEXIST) {
+            int errnum = errno;
+            if (!fs_is_dir(copy)) {
+                return error_set_errno(error, ERROR_SYSTEM, errnum, "mkdir %s", copy);
+            }
+        }
+        *at = kept;
+        if (!kept) {
+            break;
+        }
+    }
+    if (!fs_is_dir(path)) {
+        return error_set_errno(error, ERROR_SYSTEM, ENOTDIR, "%s", path);
+    }
+    return 0;
+}
+
+static int remove_entry(const char *path, const struct stat *status, int type, struct FTW *walk)
+{
+    (void)status;
+    (void)walk;
+    int failed = type == FTW_DP || type == FTW_DNR ? rmdir(path) : unlink(path);
+    return failed && errno != ENOENT ? -1 : 0;
+}
+
+// A directory whose owner took away its own permission must not survive us.
+static int open_directory(const char *path, const struct stat *status, int type, struct FTW *walk)
+{
+    (void)walk;
+    if ((type == FTW_D || type == FTW_DNR) && (status->st_mode & 0700) != 0700) {
+        chmod(path, 0700);
+    }
+    return 0;
+}
+
+int fs_remove_tree(const char *path, struct error *error)
+{
+    struct stat status;
+    if (lstat(path, &status) < 0) {
+        return errno == ENOENT ? 0 : error_set_errno(error, ERROR_SYSTEM, errno, "%s", path);
+    }
+    int flags = FTW_PHYS | FTW_MOUNT;
+    if (nftw(path, remove_entry, 32, flags | FTW_DEPTH) == 0) {
+        return 0;
+    }
+    nftw(path, open_directory, 32, flags);
+    if (nftw(path, remove_entry, 32, flags | FTW_DEPTH) < 0 && errno != ENOENT) {
+        return error_set_errno(error, ERROR_SYSTEM, errno, "remove %s", path);
+    }
+    return 0;
+}
+
+bool fs_exists(const char *path)
+{
+    struct stat status;
+    return stat(path, &status) == 0;
+}
+
+bool fs_is_dir(const char *path)
+{
+    struct stat status;
+    return stat(path, &status) == 0 && S_ISDIR(status.st_mode);
+}
+
+bool fs_is_file(const char *path)
+{
+    struct stat status;
+    return stat(path, &status) == 0 && S_ISREG(status.st_mode);
+}
+
+char *fs_join(const char *dir, const char *name)
+{
+    const char *slash = str_ends_with(dir, "/") ? "" : "/";
+    return str_printf("%s%s%s", dir, slash, name);
+}
