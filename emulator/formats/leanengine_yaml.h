@@ -1,7 +1,9 @@
 // What: leanengine.yaml, parsed and typed (P-20 to P-37). Pure.
-// Why: the cloud reads it, the vendor's CLI does not (P-13); a misspelt key is silently ignored there, so we
+// Why: the cloud reads it, the vendor's CLI does not (P-13); a misspelt key is silently ignored
+// there, so we
 //       report it with line, column and a suggestion.
-// Sources: keys in leanengine_yaml.def, one row a key. libyaml's event interface; over 64 KB, depth over 32,
+// Sources: keys in leanengine_yaml.def, one row a key. libyaml's event interface; over 64 KB, depth
+// over 32,
 //       aliases, non-UTF-8 are refused (DESIGN 14). Scalars are typed by our rows, not by YAML 1.1.
 // Owns: leanengine_yaml_release() frees what parse filled in.
 #ifndef EMULATOR_FORMATS_LEANENGINE_YAML_H
@@ -33,11 +35,33 @@ struct build_steps {
     size_t count;
 };
 
+// What must be done again when a key's value changes (DESIGN 4, "classify").
+enum yaml_stage {
+    YAML_STAGE_NOTHING,
+    YAML_STAGE_DETECT,
+    YAML_STAGE_INSTALL,
+    YAML_STAGE_BUILD,
+    YAML_STAGE_START,
+};
+
+// A row of leanengine_yaml.def, for help, docs and completion.
+struct leanengine_yaml_key {
+    const char *name;
+    const char *type;    // "text", "steps", "list", "bool", "seconds", "functions_mode", "unused"
+    const char *choices; // "strict|disabled" or ""
+    int min, max;        // 0, 0: no range
+    enum yaml_stage stage;
+    const char *rule;
+    const char *help; // N_()
+};
+extern const struct leanengine_yaml_key leanengine_yaml_keys[];
+extern const size_t leanengine_yaml_key_count;
+
 enum functions_mode { FUNCTIONS_AUTO, FUNCTIONS_STRICT, FUNCTIONS_DISABLED };
 
 struct leanengine_yaml {
-    char *runtime;    // NULL: detected
-    char *run;        // NULL: default server
+    char *runtime; // NULL: detected
+    char *run;     // NULL: default server
     int run_line;
     struct build_steps install; // P-22..P-24
     struct build_steps build;   // P-25
@@ -48,8 +72,9 @@ struct leanengine_yaml {
     enum functions_mode functions_mode;
 };
 
-// 0 with the struct filled and warnings in diagnostics, or -1: error is `leanengine.yaml:line:col: ...`.
-// An empty file is an empty configuration.
+// 0 with the struct filled and warnings in diagnostics, or -1: error is `leanengine.yaml:line:col:
+// ...`. An empty file is an empty configuration; a key without a value counts as not given. Kinds:
+// everything the file can have wrong is ERROR_PROJECT [I]: the cloud's own texts are not published.
 int leanengine_yaml_parse(const char *bytes, size_t len, struct leanengine_yaml *ret_yaml,
                           struct diagnostics *diagnostics, struct error *error);
 void leanengine_yaml_init(struct leanengine_yaml *yaml); // defaults

@@ -2,7 +2,11 @@
 // Why: the verdict decides whether a version gets traffic. The verdict is a pure function; the asking is
 //       libcurl's multi interface on our loop.
 // Sources: P-103 (once a second), P-104 (2xx on `/`, or the SDK's ping), P-109, P-110 (no redirects), P-114.
+// Order: health_start(); rounds until health_free(). A round asks both paths at the same time. It ends when
+//       both have answered, or shortly after the first answer that is enough by itself (an app whose
+//       home page takes seconds is healthy by its ping at once).
 // Owns: its transfers. health_free() cancels them.
+// Not: what a verdict leads to, and the time limit of a start; the engine knows those.
 #ifndef EMULATOR_HEALTH_HEALTH_H
 #define EMULATOR_HEALTH_HEALTH_H
 
@@ -16,7 +20,7 @@
 struct health_probe_result {
     char path[64];          // "/" or "/__engine/1/ping"
     int status;             // HTTP status, 0 when none
-    char failure[128];      // curl's words when status is 0: "Connection refused"
+    char failure[128];      // the reason when status is 0: "Connection refused"; English, not translated
     char location[160];     // of a redirect
     char body[200];         // its beginning, valid UTF-8, one line
     bool is_sdk_ping;       // body is JSON with runtime and version (P-114)
@@ -24,6 +28,11 @@ struct health_probe_result {
     char sdk_version[32];
     int64_t duration_us;
 };
+
+// Pure: body, is_sdk_ping, sdk_runtime and sdk_version from the bytes of an answer's body (its beginning; what
+// is longer than HEALTH_BODY_BYTES is no ping).
+#define HEALTH_BODY_BYTES 4096
+void health_read_body(struct health_probe_result *result, const char *bytes, size_t len);
 
 enum health_verdict {
     HEALTH_HEALTHY,
@@ -37,7 +46,8 @@ struct health_round {       // one asking of both paths
     const char *healthy_path; // "/" or "/__engine/1/ping" when healthy
 };
 
-// Pure (P-104, P-110, P-114). strict: functionsMode strict asks for a correct ping (P-106).
+// Pure (P-104, P-110, P-114). strict: functionsMode strict asks for a correct ping (P-106). A result with
+// status 0 has not answered (yet).
 enum health_verdict health_judge(const struct health_probe_result *home,
                                  const struct health_probe_result *ping, bool strict);
 
@@ -45,7 +55,7 @@ struct health;
 struct health_options {
     uint32_t address;       // host byte order
     uint16_t port;
-    const char *host_header;
+    const char *host_header; // NULL: the address and port
     bool strict;
     int64_t first_after_ms; // 0: now
     int64_t interval_ms;    // between rounds (P-103: 1000)
@@ -54,10 +64,13 @@ struct health_options {
     // After each round. In callbacks health_free() is allowed.
     void (*on_round)(void *context, const struct health_round *round);
 };
+// Copies the options. Never calls on_round before it returns. NULL only when libcurl cannot start.
 struct health *health_start(struct loop *loop, const struct health_options *options,
                             struct error *error);
+// A round at once; when one is under way, another follows it without a pause.
 void health_probe_now(struct health *health);
+// From the next round on: a healthy instance is asked rarely (P-107).
 void health_set_interval(struct health *health, int64_t interval_ms);
-void health_free(struct health *health);
+void health_free(struct health *health); // NULL is fine
 
 #endif

@@ -1,0 +1,388 @@
+// The life of a save (DESIGN 4): detect -> cut -> python, install, build -> start -> healthy -> switch.
+//
+// One deployment at a time. A change during it supersedes it: its build is cancelled, its candidate
+// killed, and a new one begins with what both asked for, so the last save wins. Whatever fails, the
+// serving instance is not touched. Stages whose inputs did not change are not run again: only a change
+// to a manifest asks for the build.
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "emulator/engine/internal.h"
+#include "emulator/limits/limits.h"
+#include "emulator/limits/texts.h"
+#include "sandbox/base/cleanup.h"
+#include "sandbox/base/clock.h"
+#include "sandbox/base/i18n.h"
+
+static void start_build(struct engine *engine);
+static void start_instance(struct engine *engine);
+
+// ---- detect ----
+
+int deployment_detect(struct engine *engine, struct error *error)
+{
+    struct diagnostics diagnostics = {0};
+    int result = project_load(&engine->project, engine->options.build_root, &diagnostics, error);
+    if (result == 0) {
+        result = project_detect(&engine->project, &diagnostics, error);
+    }
+    announce_diagnostics(engine, &diagnostics);
+    diagnostics_clear(&diagnostics);
+    return result;
+}
+
+// P-62: second granularity, unique in the project: the next second on a collision.
+static void choose_tag(struct engine *engine)
+{
+    long offset = environment_region_utc_offset_s(engine->options.region);
+    int64_t second = clock_wall_ms() / 1000;
+    if (second <= engine->last_tag_s) {
+        second = engine->last_tag_s + 1;
+    }
+    engine->last_tag_s = second;
+    clock_format_tag(second * 1000, offset, engine->deployment.tag);
+}
+
+void deployment_cancel(struct engine *engine)
+{
+    struct deployment *deployment = &engine->deployment;
+    rollout_abandon_candidates(engine);
+    build_free(deployment->build);
+    if (deployment->has_version) {
+        tree_release_version(engine->tree, deployment->version.tag);
+        tree_version_release(&deployment->version);
+    }
+    *deployment = (struct deployment){0};
+}
+
+// The version is kept by the instance that runs it; what remains here is bookkeeping.
+static void end_deployment(struct engine *engine)
+{
+    tree_version_release(&engine->deployment.version);
+    engine->deployment = (struct deployment){0};
+}
+
+void deployment_begin(struct engine *engine, const struct deploy_reason *reason)
+{
+    struct deployment *deployment = &engine->deployment;
+    // Sticky until a build succeeds: a save after a failed install must not start on the old layer.
+    engine->build_pending = engine->build_pending || reason->rebuild || !engine->has_built;
+    bool no_cache = reason->no_cache || (deployment->active && deployment->no_cache);
+    if (deployment->active) {
+        deployment_cancel(engine);
+    }
+    deployment->active = true;
+    deployment->no_cache = no_cache;
+    deployment->from_save = reason->from_save;
+    deployment->begun_ms = clock_now_ms();
+    if (engine->gateway) {
+        gateway_refuse_held(engine->gateway, false);
+    }
+    for (size_t i = 0; i < STAGE__COUNT; i++) {
+        engine->stages[i] = (struct stage_state){.state = "", .ms = -1};
+    }
+    choose_tag(engine);
+    struct error error = {0};
+    announce_cloud(engine, TEXT_BUILD_BEGIN, deployment->tag);
+    if (deployment_detect(engine, &error) < 0) {
+        deployment_fail(engine, STAGE_DETECT, &error, NULL);
+        return;
+    }
+    announce_stage(engine, STAGE_DETECT, "done", clock_now_ms() - deployment->begun_ms,
+                   "Python runtime detected (wsgi.py, requirements.txt)"); // P-6
+    announce_cloud(engine, TEXT_RUNTIME);
+    deployment->cut_pending = true;
+    tree_cut(engine->tree, deployment->tag);
+}
+
+// ---- version ----
+
+void deployment_on_version(void *context, const struct tree_version *version,
+                           const struct error *error)
+{
+    struct engine *engine = context;
+    struct deployment *deployment = &engine->deployment;
+    bool ours = deployment->active && deployment->cut_pending &&
+                (!version || strcmp(version->tag, deployment->tag) == 0);
+    if (!ours) {
+        if (version) {
+            tree_release_version(engine->tree, version->tag); // of a superseded deployment
+        }
+        return;
+    }
+    deployment->cut_pending = false;
+    if (error) {
+        deployment_fail(engine, STAGE_DETECT, error, NULL);
+        return;
+    }
+    tree_version_copy(&deployment->version, version);
+    deployment->has_version = true;
+    struct event event = event_new(EVENT_VERSION);
+    event.version = version->tag;
+    event.count = (int64_t)version->file_count;
+    event.bytes = (int64_t)version->bytes;
+    event.ms = clock_now_ms() - deployment->begun_ms;
+    announce(engine, &event);
+    if (engine->build_pending || engine->project.yaml.build.given) {
+        start_build(engine);
+    } else {
+        for (enum stage stage = STAGE_PYTHON; stage <= STAGE_BUILD; stage++) {
+            bool skipped = stage == STAGE_BUILD;
+            engine->stages[stage] = (struct stage_state){.state = skipped ? "skipped" : "cached",
+                                                         .ms = -1};
+        }
+        snprintf(engine->stages[STAGE_PYTHON].detail, sizeof engine->stages[0].detail, "%s",
+                 engine->built.python.version);
+        start_instance(engine);
+    }
+}
+
+// ---- build ----
+
+static enum stage stage_of(enum build_stage stage)
+{
+    static const enum stage stages[BUILD_STAGE__COUNT] = {
+        [BUILD_STAGE_PYTHON] = STAGE_PYTHON,
+        [BUILD_STAGE_INSTALL] = STAGE_INSTALL,
+        [BUILD_STAGE_BUILD] = STAGE_BUILD,
+    };
+    return stages[stage];
+}
+
+static void on_build_stage(void *context, enum build_stage stage, enum build_stage_state state,
+                           int64_t took_ms, const char *detail)
+{
+    static const char *const names[] = {[BUILD_STATE_RUNNING] = "running",
+                                        [BUILD_STATE_DONE] = "done",
+                                        [BUILD_STATE_CACHED] = "cached",
+                                        [BUILD_STATE_SKIPPED] = "skipped",
+                                        [BUILD_STATE_FAILED] = "failed"};
+    struct engine *engine = context;
+    engine->last_output[0] = '\0';
+    engine->pip_collected = 0;
+    if (stage == BUILD_STAGE_INSTALL && state == BUILD_STATE_RUNNING) {
+        announce_cloud(engine, TEXT_INSTALLING);
+    }
+    if (state != BUILD_STATE_FAILED) { // a failure is announced once, with its reason
+        announce_stage(engine, stage_of(stage), names[state], took_ms, detail);
+    } else {
+        engine->stages[stage_of(stage)].state = "failed";
+    }
+}
+
+static void on_build_output(void *context, const char *source, const char *text, size_t len)
+{
+    struct engine *engine = context;
+    journal_append(engine->journal, clock_wall_ms(), JOURNAL_BUILD, 0, source, text, len);
+    server_touch_journal(engine->server);
+    size_t kept = len < sizeof engine->last_output ? len : sizeof engine->last_output - 1;
+    memcpy(engine->last_output, text, kept);
+    engine->last_output[kept] = '\0';
+    engine->pip_collected += str_starts_with(engine->last_output, "Collecting ");
+    touch(engine);
+}
+
+static void on_build_done(void *context, struct build_result *result, const struct error *error)
+{
+    struct engine *engine = context;
+    struct deployment *deployment = &engine->deployment;
+    announce_diagnostics(engine, &result->diagnostics);
+    if (error) {
+        struct error copy = *error;
+        deployment_fail(engine, stage_of(result->failed_stage), &copy, NULL);
+        return;
+    }
+    if (engine->has_built) {
+        build_result_release(&engine->built);
+    }
+    build_result_take(&engine->built, result);
+    engine->has_built = true;
+    engine->build_pending = false;
+    announce_cloud(engine, TEXT_BUILD_DONE, deployment->tag);
+    if (engine->mode == MODE_BUILD) {
+        engine_stop(engine, 0, _("build done"));
+    } else if (engine->mode != MODE_EXEC) {
+        start_instance(engine);
+    } else {
+        struct event event = event_new(EVENT_READY); // the client now sends its command
+        event.version = deployment->tag;
+        event.ms = clock_now_ms() - deployment->begun_ms;
+        announce(engine, &event);
+    }
+}
+
+static void start_build(struct engine *engine)
+{
+    struct deployment *deployment = &engine->deployment;
+    struct strlist build_env = {0};
+    struct error error = {0};
+    if (engine->project.yaml.expose_environments_on_build) { // P-28
+        struct environment environment = {0};
+        if (engine_environment(engine, deployment->tag, "", (uint16_t)LIMIT_APP_PORT,
+                               "/home/leanengine", &environment, NULL, &error) < 0) {
+            deployment_fail(engine, STAGE_INSTALL, &error, NULL);
+            return;
+        }
+        environment_to_list(&environment, &build_env);
+        environment_release(&environment);
+    }
+    const struct build_request request = {
+        .project_dir = engine->project.build_root,
+        .yaml = &engine->project.yaml,
+        .host_env = &engine->host_env,
+        .build_env = &build_env,
+        .version = &deployment->version,
+        .cache_dir = engine->cache_dir,
+        .host = &engine->host,
+        .no_cache = deployment->no_cache,
+        .legacy_default = engine->options.legacy_default,
+        .host_uid = ENGINE_HOST_ID,
+        .host_gid = ENGINE_HOST_ID,
+    };
+    const struct build_callbacks callbacks = {.context = engine,
+                                              .on_stage = on_build_stage,
+                                              .on_output = on_build_output,
+                                              .on_done = on_build_done};
+    build_free(deployment->build);
+    deployment->build = build_start(engine->loop, &request, &callbacks, &error);
+    strlist_clear(&build_env);
+    if (!deployment->build) {
+        deployment_fail(engine, STAGE_PYTHON, &error, NULL);
+    }
+}
+
+// ---- start ----
+
+static void start_instance(struct engine *engine)
+{
+    struct deployment *deployment = &engine->deployment;
+    struct error error = {0};
+    announce_stage(engine, STAGE_START, "running", -1, NULL);
+    struct running *running =
+        rollout_start(engine, &deployment->version, &engine->built.built_lowers, ROLE_CANDIDATE,
+                      deployment->begun_ms, &error);
+    if (!running) {
+        deployment_fail(engine, STAGE_START, &error, NULL);
+        return;
+    }
+    announce_cloud(engine, TEXT_DEPLOY_BEGIN, deployment->tag, instance_name(running->instance));
+    announce_cloud(engine, TEXT_INSTANCE_CREATE);
+    announce_cloud(engine, TEXT_INSTANCE_START);
+}
+
+void deployment_healthy(struct engine *engine, struct running *running)
+{
+    struct deployment *deployment = &engine->deployment;
+    bool from_save = deployment->from_save;
+    int64_t took_ms = clock_now_ms() - running->begun_ms;
+    if (from_save) {
+        engine->last_reload_ms = took_ms;
+    }
+    engine->failure = (struct error){0};
+    engine->failure_mend[0] = '\0';
+    engine->has_served = true;
+    struct event event = event_new(EVENT_READY);
+    event.version = running->version.tag;
+    event.instance = (char *)(uintptr_t)instance_name(running->instance);
+    event.ms = took_ms;
+    event.text = engine->url;
+    announce(engine, &event);
+    end_deployment(engine);
+    if (engine->mode == MODE_VERIFY) {
+        announce_cloud(engine, TEXT_DEPLOY_DONE);
+        engine_stop(engine, 0, _("the cloud would deploy this project"));
+    }
+}
+
+void deployment_fail(struct engine *engine, enum stage stage, const struct error *failed,
+                     const char *mend)
+{
+    struct error error = *failed;
+    struct running *serving = rollout_serving(engine);
+    engine->failure = error;
+    engine->failure_stage = stage;
+    snprintf(engine->failure_tag, sizeof engine->failure_tag, "%s", engine->deployment.tag);
+    snprintf(engine->failure_mend, sizeof engine->failure_mend, "%s",
+             mend ? mend : error.hint);
+    engine->stages[stage].state = "failed";
+    engine->stages[stage].ms = -1;
+    struct event event = event_new(EVENT_FAILED);
+    event.stage = (char *)(uintptr_t)stage_name(stage);
+    event.text = error.message;
+    event.cloud = *error.cloud ? error.cloud : NULL;
+    event.rule = *error.rule ? error.rule : NULL;
+    event.mend = *engine->failure_mend ? engine->failure_mend : NULL;
+    event.severity = (char *)(uintptr_t)error_kind_name(error.kind);
+    event.version = serving ? serving->version.tag : NULL;
+    announce(engine, &event);
+    if (engine->gateway) {
+        auto_free char *text = str_printf("%s: %s", stage_name(stage), error.message);
+        gateway_set_status_text(engine->gateway, text);
+        gateway_refuse_held(engine->gateway, true);
+    }
+    deployment_cancel(engine);
+    int code = error_kind_exit_code(error.kind);
+    if (engine->mode == MODE_EXEC) {
+        requests_exec_failed(engine, &error);
+    }
+    if (engine->mode != MODE_UP) {
+        announce_cloud(engine, TEXT_DEPLOY_FAILED);
+        engine_stop(engine, code, NULL);
+        return;
+    }
+    // What only a change outside the project can mend is not worth waiting for without a screen.
+    bool host = error.kind == ERROR_HOST && !engine->options.interactive;
+    if (!engine->has_served && (host || str_equal(error.rule, "P-1"))) {
+        engine_stop(engine, code, NULL);
+        return;
+    }
+    rollout_replace_later(engine);
+}
+
+// ---- changes ----
+
+// DESIGN 4 "classify": which change asks for which stage. Anything else is a new version only.
+static bool asks_for_build(const struct engine *engine, const char *path)
+{
+    static const char *const manifests[] = {"requirements.txt", ".python-version",
+                                            "leanengine.yaml"};
+    for (size_t i = 0; i < ARRAY_LEN(manifests); i++) {
+        if (strcmp(path, manifests[i]) == 0) {
+            return true;
+        }
+    }
+    const struct build_steps *steps = &engine->project.yaml.install;
+    for (size_t i = 0; i < steps->count; i++) {
+        if (strlist_contains(&steps->items[i].files, path)) { // P-23
+            return true;
+        }
+    }
+    return false;
+}
+
+void deployment_on_changed(void *context, const struct tree_change *change)
+{
+    struct engine *engine = context;
+    if (engine->stopping || engine->mode != MODE_UP) {
+        return;
+    }
+    struct deploy_reason reason = {.from_save = true, .rebuild = change->rescan};
+    auto_free char *paths = str_dup("");
+    for (size_t i = 0; i < change->paths.count; i++) {
+        const char *path = change->paths.items[i];
+        reason.rebuild = reason.rebuild || asks_for_build(engine, path);
+        if (i < 3) {
+            char *longer = str_printf("%s%s%s", paths, i ? ", " : "", path);
+            free(paths);
+            paths = longer;
+        }
+    }
+    engine->saves++;
+    struct event event = event_new(EVENT_SAVE);
+    event.text = paths;
+    event.count = (int64_t)change->total;
+    announce(engine, &event);
+    deployment_begin(engine, &reason);
+}

@@ -1,0 +1,527 @@
+// The engine's life: born with one socket, told what to do by the first message, ended by its last client,
+// by a signal, or by being done.
+//
+// The end: everything is asked to stop, with 2 s for the app (10 in a rollout); when the last instance is
+// gone, or after the limit in any case, DONE is sent and the loop ends. If we are killed instead, the kernel
+// ends the instances (sandbox.h) and the next start sweeps our files: each engine holds a lock in its run
+// directory for as long as it lives.
+
+#include "emulator/engine/engine.h"
+
+#include <arpa/inet.h>
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/prctl.h>
+#include <unistd.h>
+
+#include "emulator/engine/internal.h"
+#include "emulator/limits/limits.h"
+#include "sandbox/base/cleanup.h"
+#include "sandbox/base/clock.h"
+#include "sandbox/base/fs.h"
+#include "sandbox/base/i18n.h"
+#include "sandbox/base/json.h"
+#include "sandbox/base/log.h"
+#include "sandbox/base/process.h"
+
+#define QUIT_GRACE_MS  2000 // DESIGN 4: on quit 2 s instead of 10
+#define QUIT_LIMIT_MS  2600 // all must be over within 3 s
+#define FLUSH_LIMIT_MS 500
+#define LAST_READ_MS   1000 // for clients to read the journal's end
+#define METER_MS       5000 // DESIGN 13: at most 0.2 wake-ups a second
+
+static const char *const mode_names[MODE__COUNT] = {"up",   "verify", "build",
+                                                    "exec", "env",    "explain"};
+
+// ---- options ----
+
+static char *take_string(const struct cJSON *options, const char *name, const char *fallback)
+{
+    const char *text = json_get_string(options, name);
+    return str_dup(text ? text : fallback);
+}
+
+static void read_options(struct engine *engine, const struct cJSON *options)
+{
+    const char *environment = engine->mode == MODE_VERIFY ? "production" : "development";
+    engine->options = (struct engine_options){
+        .host = take_string(options, "host", "127.0.0.1"),
+        .port = (int)json_get_int(options, "port", LIMIT_APP_PORT),
+        .environment = take_string(options, "env", environment),
+        .region = take_string(options, "region", "cn-n1"),
+        .group = take_string(options, "group", "web"),
+        .env_file = take_string(options, "env-file", NULL),
+        .build_root = take_string(options, "build-root", NULL),
+        .no_cache = json_get_bool(options, "no-cache", false),
+        .build_logs = json_get_bool(options, "build-logs", false),
+        .legacy_default = json_get_bool(options, "legacy-default", false),
+        .detach = json_get_bool(options, "detach", false),
+        .interactive = json_get_bool(options, "interactive", false),
+    };
+}
+
+static void release_options(struct engine_options *options)
+{
+    free(options->host);
+    free(options->environment);
+    free(options->region);
+    free(options->group);
+    free(options->env_file);
+    free(options->build_root);
+}
+
+int engine_environment(struct engine *engine, const char *tag, const char *instance, uint16_t port,
+                       const char *home, struct environment *ret_environment,
+                       struct diagnostics *diagnostics, struct error *error)
+{
+    const struct environment_request request = {
+        .project_dir = engine->project.build_root,
+        .project_id = engine->project.id,
+        .host_env = &engine->host_env,
+        .environment = engine->options.environment,
+        .region = engine->options.region,
+        .group = engine->options.group,
+        .env_file = engine->options.env_file,
+        .port = port ? port : (uint16_t)LIMIT_APP_PORT,
+        .version_tag = tag,
+        .instance = instance,
+        .home = home,
+        .layer = engine->has_built ? engine->built.layer_target : BUILD_LAYER_TARGET,
+        .zone_variable = !engine->host.has[SANDBOX_MOUNT],
+    };
+    return environment_build(&request, ret_environment, diagnostics, error);
+}
+
+// ---- directories ----
+
+// The lock file's lock, close-on-exec so that no child of ours keeps it. -1: somebody else holds it.
+static int lock_file(const char *path)
+{
+    int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    if (fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) < 0) {
+        close(fd);
+        return -1;
+    }
+    return fd;
+}
+
+// Run directories whose engine is dead: nobody holds their lock.
+static void sweep_dead(const char *runs)
+{
+    DIR *entries = opendir(runs);
+    struct dirent *entry;
+    while (entries && (entry = readdir(entries))) {
+        if (entry->d_name[0] == '.') {
+            continue;
+        }
+        auto_free char *dir = fs_join(runs, entry->d_name);
+        auto_free char *lock = fs_join(dir, "lock");
+        auto_close int fd = lock_file(lock);
+        if (fd >= 0) {
+            log_debug("sweeping %s", dir);
+            fs_remove_tree(dir, NULL);
+        }
+    }
+    if (entries) {
+        closedir(entries);
+    }
+}
+
+static int make_directories(struct engine *engine, struct error *error)
+{
+    engine->cache_dir = control_cache_dir();
+    auto_free char *runs = fs_join(engine->cache_dir, "run");
+    if (fs_mkdir_p(runs, 0700, error) < 0) {
+        return error_prefix(error, "%s: ", _("cache directory"));
+    }
+    sweep_dead(runs);
+    engine->run_dir = str_printf("%s/%s-%d", runs, engine->project.id, (int)getpid());
+    if (fs_mkdir_p(engine->run_dir, 0700, error) < 0) {
+        return -1;
+    }
+    auto_free char *lock = fs_join(engine->run_dir, "lock");
+    engine->run_lock_fd = lock_file(lock);
+    if (engine->mode == MODE_UP) {
+        auto_free char *state = control_state_dir();
+        engine->journal_dir = str_printf("%s/%s/journal", state, engine->project.id);
+    } else {
+        engine->journal_dir = fs_join(engine->run_dir, "journal");
+    }
+    if (fs_mkdir_p(engine->journal_dir, 0700, error) < 0) {
+        return error_prefix(error, "%s: ", _("state directory"));
+    }
+    return 0;
+}
+
+// One `up` per project: whoever holds the lock beside the socket owns the project.
+static int claim_project(struct engine *engine, struct error *error)
+{
+    auto_free char *path = control_socket_path(engine->project.dir, error);
+    if (!path) {
+        return -1;
+    }
+    auto_free char *lock = str_printf("%s.lock", path);
+    engine->lock_fd = lock_file(lock);
+    if (engine->lock_fd < 0) {
+        error_set(error, ERROR_HOST, _("another leanlocal runs this project"));
+        return error_set_hint(error, _("attach to it with `leanlocal up`, or end it with "
+                                       "`leanlocal stop`"));
+    }
+    return server_listen(engine->server, path, error);
+}
+
+// ---- start ----
+
+static void on_request(void *context, const struct gateway_request *request)
+{
+    struct engine *engine = context;
+    engine->request_counter++;
+    // A running median: exact enough for a meter, and it holds no samples.
+    int64_t step = engine->latency_p50_us / 16 + 1;
+    engine->latency_p50_us += request->total_us > engine->latency_p50_us ? step : -step;
+    server_touch_snapshot(engine->server);
+}
+
+static void on_gateway_notice(void *context, const char *upstream_name, const char *rule,
+                              const char *text)
+{
+    announce_notice(context, "warning", rule, NULL, NULL, "%s%s%s", upstream_name,
+                    *upstream_name ? ": " : "", text);
+}
+
+static int start_gateway(struct engine *engine, struct error *error)
+{
+    struct in_addr address;
+    if (inet_pton(AF_INET, engine->options.host, &address) != 1) {
+        error_set(error, ERROR_USAGE, _("--host %s: not an IPv4 address"), engine->options.host);
+        return error_set_hint(error, _("127.0.0.1 for this machine only, 0.0.0.0 for the LAN"));
+    }
+    const struct gateway_options options = {
+        .address = ntohl(address.s_addr),
+        .port = (uint16_t)engine->options.port,
+        .context = engine,
+        .on_request = on_request,
+        .on_drained = rollout_on_drained,
+        .on_notice = on_gateway_notice,
+    };
+    engine->gateway = gateway_new(engine->loop, &options, error);
+    if (!engine->gateway) {
+        return -1;
+    }
+    bool local = options.address == INADDR_LOOPBACK || options.address == INADDR_ANY;
+    snprintf(engine->url, sizeof engine->url, "http://%s:%u",
+             local ? "localhost" : engine->options.host, gateway_port(engine->gateway));
+    struct event event = event_new(EVENT_GATEWAY);
+    event.state = (char *)(uintptr_t) "listening";
+    event.text = engine->url;
+    announce(engine, &event);
+    return 0;
+}
+
+static void on_tree_ready(void *context, size_t file_count, bool polling, const char *note)
+{
+    struct engine *engine = context;
+    engine->tree_ready = true;
+    log_debug("tree ready: %zu files%s", file_count, polling ? ", polling" : "");
+    if (note && *note) {
+        announce_notice(engine, "warning", NULL, NULL, NULL, "%s", note);
+    }
+}
+
+static void on_tree_notice(void *context, const char *text)
+{
+    announce_notice(context, "warning", NULL, NULL, NULL, "%s", text);
+}
+
+static int start_tree(struct engine *engine, struct error *error)
+{
+    auto_free char *store = fs_join(engine->run_dir, "versions");
+    const struct tree_options options = {
+        .root = engine->project.build_root,
+        .store = store,
+        .watch = engine->mode == MODE_UP,
+        .own_files = engine->host.is_root && engine->host.maps_ids,
+        .uid = ENGINE_HOST_ID,
+        .gid = ENGINE_HOST_ID,
+    };
+    const struct tree_callbacks callbacks = {
+        .context = engine,
+        .on_ready = on_tree_ready,
+        .on_changed = deployment_on_changed,
+        .on_version = deployment_on_version,
+        .on_notice = on_tree_notice,
+    };
+    engine->tree = tree_start(engine->loop, &options, &callbacks, error);
+    return engine->tree ? 0 : -1;
+}
+
+static void read_meters(void *context)
+{
+    struct engine *engine = context;
+    struct gateway_stats stats = {0};
+    if (engine->gateway) {
+        gateway_get_stats(engine->gateway, &stats);
+        uint64_t done = stats.requests - engine->metered_requests;
+        engine->metered_requests = stats.requests;
+        engine->requests_per_second_x10 = (int64_t)(done * 10000 / METER_MS);
+    }
+    if (server_has_snapshot_listener(engine->server)) { // nobody looks: read nothing
+        rollout_read_meters(engine);
+    }
+    loop_timer_restart(engine->meter_timer, METER_MS);
+}
+
+static void announce_level(struct engine *engine)
+{
+    enum sandbox_level level = sandbox_host_level(&engine->host);
+    if (level == SANDBOX_LEVEL_FULL) {
+        return;
+    }
+    for (size_t i = 0; i < SANDBOX_FEATURE__COUNT; i++) {
+        if (!engine->host.has[i]) {
+            engine->deviations++;
+            announce_notice(engine, level == SANDBOX_LEVEL_NONE ? "error" : "deviation", NULL, NULL,
+                            NULL, _("sandbox level %s: %s is not available here: %s"),
+                            sandbox_level_name(level), sandbox_feature_name((enum sandbox_feature)i),
+                            engine->host.reason[i]);
+        }
+    }
+}
+
+// A project that is none at all ends here, before anything is started for it.
+static int check_project(struct engine *engine, struct error *error)
+{
+    struct diagnostics ignored = {0};
+    struct error first = {0};
+    int result = project_load(&engine->project, engine->options.build_root, &ignored, &first);
+    if (result == 0) {
+        result = project_detect(&engine->project, &ignored, &first);
+    }
+    diagnostics_clear(&ignored);
+    if (result < 0 && (engine->mode != MODE_UP || str_equal(first.rule, "P-1"))) {
+        if (error) {
+            *error = first;
+        }
+        return -1;
+    }
+    return 0; // a broken leanengine.yaml in `up`: the deployment tells, the next save mends it
+}
+
+static int start_pipeline(struct engine *engine, struct error *error)
+{
+    if (check_project(engine, error) < 0) {
+        return -1;
+    }
+    sandbox_probe(&engine->host);
+    announce_level(engine);
+    if (engine->mode == MODE_UP &&
+        (claim_project(engine, error) < 0 || start_gateway(engine, error) < 0)) {
+        return -1;
+    }
+    if (start_tree(engine, error) < 0) {
+        return -1;
+    }
+    if (engine->mode == MODE_UP) {
+        engine->meter_timer = loop_add_timer(engine->loop, METER_MS, read_meters, engine);
+    }
+    deployment_begin(engine, &(struct deploy_reason){.rebuild = true,
+                                                     .no_cache = engine->options.no_cache});
+    return 0;
+}
+
+int engine_start(struct engine *engine, const struct cJSON *arguments, struct error *error)
+{
+    const char *mode = json_get_string(arguments, "mode");
+    for (size_t i = 0; i < MODE__COUNT; i++) {
+        if (str_equal(mode, mode_names[i])) {
+            engine->mode = (enum engine_mode)i;
+        }
+    }
+    read_options(engine, json_get(arguments, "options"));
+    json_get_strings(arguments, "host_env", &engine->host_env);
+    if (!environment_region_code(engine->options.region)) {
+        error_set(error, ERROR_USAGE, _("unknown region %s"), engine->options.region);
+        return error_set_hint(error, _("known regions: %s"), environment_region_names());
+    }
+    const char *dir = json_get_string(arguments, "dir");
+    if (project_open(dir ? dir : ".", &engine->project, error) < 0) {
+        return -1;
+    }
+    if (engine->mode == MODE_ENV) {
+        return check_project(engine, error);
+    }
+    if (make_directories(engine, error) < 0) {
+        return -1;
+    }
+    const struct journal_options options = {.dir = engine->journal_dir};
+    engine->journal = journal_create(&options, error);
+    if (!engine->journal) {
+        return -1;
+    }
+    struct event event = event_new(EVENT_ENGINE);
+    event.state = (char *)(uintptr_t) "started";
+    event.text = engine->project.dir;
+    announce(engine, &event);
+    return start_pipeline(engine, error);
+}
+
+// ---- end ----
+
+static void end_now(void *context)
+{
+    struct engine *engine = context;
+    if (engine->ended) {
+        return;
+    }
+    engine->ended = true;
+    struct event event = event_new(EVENT_DONE);
+    event.status = engine->exit_code;
+    event.text = *engine->done_text ? engine->done_text : NULL;
+    announce(engine, &event);
+    server_flush(engine->server, FLUSH_LIMIT_MS);
+    loop_exit(engine->loop, engine->exit_code);
+}
+
+void engine_end_if_empty(struct engine *engine)
+{
+    if (engine->stopping && !engine->runnings && !engine->ended && !engine->end_source) {
+        engine->end_source = loop_add_defer(engine->loop, end_now, engine);
+    }
+}
+
+void engine_stop(struct engine *engine, int code, const char *text)
+{
+    if (engine->stopping) {
+        return;
+    }
+    engine->stopping = true;
+    engine->exit_code = code;
+    snprintf(engine->done_text, sizeof engine->done_text, "%s", text ? text : "");
+    struct event event = event_new(EVENT_ENGINE);
+    event.state = (char *)(uintptr_t) "stopping";
+    announce(engine, &event);
+    loop_source_free(engine->crash_timer);
+    engine->crash_timer = NULL;
+    if (engine->tree) {
+        deployment_cancel(engine);
+    }
+    rollout_terminate_all(engine, QUIT_GRACE_MS);
+    engine->stop_timer = loop_add_timer(engine->loop, QUIT_LIMIT_MS, end_now, engine);
+    engine_end_if_empty(engine);
+}
+
+static void on_signal(void *context, int number)
+{
+    struct engine *engine = context;
+    log_debug("signal %d", number);
+    engine_stop(engine, 128 + number, NULL);
+}
+
+static void on_no_clients(void *context)
+{
+    struct engine *engine = context;
+    if (!engine->options.detach) {
+        engine_stop(engine, 0, NULL);
+    }
+}
+
+static uint64_t journal_last_of(void *context)
+{
+    const struct engine *engine = context;
+    return engine->journal ? journal_last_seq(engine->journal) : 0;
+}
+
+// Order: first what others wait for (the port, the project's lock), then the clients read the journal to
+// its end, and only then do our files go.
+static void release(struct engine *engine)
+{
+    if (engine->tree) {
+        deployment_cancel(engine);
+    }
+    rollout_free_all(engine);
+    tree_free(engine->tree);
+    engine->tree = NULL;
+    gateway_free(engine->gateway);
+    server_close_listener(engine->server);
+    if (engine->lock_fd >= 0) {
+        close(engine->lock_fd);
+    }
+    if (engine->journal) {
+        journal_flush(engine->journal);
+    }
+    server_wait_closed(engine->server, LAST_READ_MS);
+    if (engine->has_built) {
+        build_result_release(&engine->built);
+    }
+    tree_version_release(&engine->last_version);
+    strlist_clear(&engine->last_built_lowers);
+    journal_close(engine->journal);
+    server_free(engine->server);
+    loop_source_free(engine->stop_timer);
+    loop_source_free(engine->meter_timer);
+    loop_source_free(engine->crash_timer);
+    loop_source_free(engine->end_source);
+    for (size_t i = 0; i < ARRAY_LEN(engine->signal_sources); i++) {
+        loop_source_free(engine->signal_sources[i]);
+    }
+    if (engine->run_dir) {
+        fs_remove_tree(engine->run_dir, NULL);
+    }
+    if (engine->run_lock_fd >= 0) {
+        close(engine->run_lock_fd);
+    }
+    free(engine->run_dir);
+    free(engine->cache_dir);
+    free(engine->journal_dir);
+    strlist_clear(&engine->host_env);
+    project_release(&engine->project);
+    release_options(&engine->options);
+    loop_free(engine->loop);
+    free(engine);
+}
+
+int engine_main(int argc, char **argv)
+{
+    (void)argc;
+    (void)argv;
+    log_open("engine");
+    prctl(PR_SET_NAME, "leanlocal-eng");
+    struct engine *engine = mem_alloc(sizeof *engine);
+    engine->lock_fd = engine->run_lock_fd = -1;
+    engine->mode = MODE_UP;
+    for (size_t i = 0; i < STAGE__COUNT; i++) {
+        engine->stages[i].state = "";
+    }
+    struct error error = {0};
+    engine->loop = loop_new(&error);
+    if (!engine->loop) {
+        free(engine);
+        return 3;
+    }
+    signal(SIGPIPE, SIG_IGN);
+    static const int signals[] = {SIGTERM, SIGINT, SIGHUP};
+    for (size_t i = 0; i < ARRAY_LEN(signals); i++) {
+        engine->signal_sources[i] = loop_add_signal(engine->loop, signals[i], on_signal, engine);
+    }
+    const struct server_callbacks callbacks = {
+        .context = engine,
+        .on_command = requests_on_command,
+        .fill_snapshot = snapshot_fill,
+        .journal_last = journal_last_of,
+        .on_no_clients = on_no_clients,
+    };
+    engine->server = server_new(engine->loop, &callbacks);
+    fcntl(ENGINE_CONTROL_FD, F_SETFD, FD_CLOEXEC);
+    fcntl(ENGINE_CONTROL_FD, F_SETFL, O_NONBLOCK);
+    server_add_fd(engine->server, ENGINE_CONTROL_FD);
+    int code = loop_run(engine->loop);
+    release(engine);
+    return code;
+}

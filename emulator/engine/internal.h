@@ -1,0 +1,208 @@
+// What: the engine's one state, shared by its files: engine.c (life), deployment.c (the life of a save),
+//       rollout.c (instances and traffic), announce.c (events), snapshot.c, requests.c (commands).
+// Not: for anybody else.
+#ifndef EMULATOR_ENGINE_INTERNAL_H
+#define EMULATOR_ENGINE_INTERNAL_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "emulator/build/build.h"
+#include "emulator/control/protocol.h"
+#include "emulator/control/server.h"
+#include "emulator/environment/environment.h"
+#include "emulator/gateway/gateway.h"
+#include "emulator/health/health.h"
+#include "emulator/instance/instance.h"
+#include "emulator/logs/journal.h"
+#include "emulator/loop.h"
+#include "emulator/project/project.h"
+#include "emulator/watch/tree.h"
+#include "sandbox/sandbox.h"
+
+enum engine_mode { MODE_UP, MODE_VERIFY, MODE_BUILD, MODE_EXEC, MODE_ENV, MODE_EXPLAIN, MODE__COUNT };
+
+// The pipeline line, in order; also the snapshot's stages.
+enum stage {
+    STAGE_DETECT,
+    STAGE_PYTHON,
+    STAGE_INSTALL,
+    STAGE_BUILD,
+    STAGE_START,
+    STAGE_HEALTHY,
+    STAGE__COUNT,
+};
+_Static_assert(STAGE__COUNT == SNAPSHOT_STAGES, "the snapshot shows every stage");
+
+// Real root maps the app to this id outside: no account of the host, never uid 0 (DESIGN 6).
+#define ENGINE_HOST_ID 61777
+
+struct engine_options {
+    char *host;        // "127.0.0.1"
+    int port;
+    char *environment; // development | stage | production
+    char *region;
+    char *group;
+    char *env_file;
+    char *build_root;
+    bool no_cache, build_logs, legacy_default, detach, interactive;
+};
+
+enum role {
+    ROLE_CANDIDATE,   // a deployment's new version
+    ROLE_REPLACEMENT, // the serving version again: after a crash, or asked for
+    ROLE_SERVING,
+    ROLE_OLD,         // draining
+};
+
+// One instance and what the engine knows about it.
+struct running {
+    struct engine *engine;
+    struct running *next;
+    struct instance *instance;
+    struct health *health;
+    struct tree_version version;
+    struct strlist built_lowers;
+    struct loop_source *timer; // start limit; later the drain's limit
+    enum role role;
+    bool judged;               // its failure has been told
+    bool warned_port;
+    unsigned bad_rounds;       // periodic checks failed in a row
+    int64_t begun_ms;          // of the save or command that caused it
+    char last_round[320];      // what the last round said, to tell only news
+    char *private_dir;
+    int64_t cpu_ticks, cpu_read_ms, cpu_permille, memory_bytes, disk_bytes;
+};
+
+struct deployment {
+    bool active;
+    bool no_cache;
+    bool from_save;
+    int64_t begun_ms;
+    char tag[24];
+    bool cut_pending;    // on_version still has to come for `tag`
+    struct tree_version version;
+    bool has_version;
+    struct build *build;
+};
+
+struct stage_state {
+    const char *state; // "", running, done, cached, skipped, failed
+    int64_t ms;
+    char detail[96];
+};
+
+struct engine {
+    struct loop *loop;
+    enum engine_mode mode;
+    struct engine_options options;
+    struct strlist host_env;
+    struct project project;
+    struct sandbox_host host;
+    struct server *server;
+    struct journal *journal;
+    struct tree *tree;
+    struct gateway *gateway;
+    char *cache_dir, *run_dir, *journal_dir;
+    int lock_fd, run_lock_fd;
+    bool started, stopping, ended, tree_ready;
+    int exit_code;
+    struct loop_source *stop_timer, *meter_timer, *crash_timer, *end_source;
+    struct loop_source *signal_sources[3];
+
+    struct deployment deployment;
+    struct build_result built;
+    bool has_built;
+    bool build_pending;       // manifests changed since the last good build
+    struct running *runnings;
+    struct tree_version last_version; // of the instance that died while serving
+    struct strlist last_built_lowers;
+    unsigned instance_counter, address_counter;
+    unsigned crashes;         // in a row, of the serving version
+    bool must_replace;        // what served is gone and its replacement does not serve yet
+    int64_t last_tag_s;
+    char last_tag[24];
+
+    struct stage_state stages[STAGE__COUNT];
+    struct error failure;     // kind NONE: none that is not mended
+    enum stage failure_stage;
+    char failure_tag[24];
+    char failure_mend[640];
+    struct snapshot_probe probes[SNAPSHOT_PROBES];
+    size_t probe_count;
+    int64_t healthy_wall_ms, saves, last_reload_ms, deviations, warnings, pip_collected;
+    bool has_served;
+    char last_output[200];
+    char url[128];
+    char done_text[256];
+    uint64_t request_counter, metered_requests;
+    int64_t requests_per_second_x10, latency_p50_us;
+
+    struct server_client *exec_client; // exec: who asked, and the reply's id
+    int64_t exec_id;
+    struct running *exec_running;
+};
+
+const char *stage_name(enum stage stage);
+
+// ---- announce.c ----
+struct event event_new(enum event_kind kind);
+void announce(struct engine *engine, struct event *event); // journal + clients; releases nothing
+void announce_stage(struct engine *engine, enum stage stage, const char *state, int64_t ms,
+                    const char *detail);
+void announce_notice(struct engine *engine, const char *severity, const char *rule,
+                     const char *cloud, const char *mend, const char *format, ...)
+    __attribute__((format(printf, 6, 7)));
+void announce_diagnostics(struct engine *engine, const struct diagnostics *diagnostics);
+void announce_cloud(struct engine *engine, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+void touch(struct engine *engine); // the snapshot has changed
+
+// ---- deployment.c ----
+struct deploy_reason {
+    bool rebuild, no_cache, from_save;
+};
+void deployment_begin(struct engine *engine, const struct deploy_reason *reason);
+void deployment_cancel(struct engine *engine);
+void deployment_fail(struct engine *engine, enum stage stage, const struct error *error,
+                     const char *mend);
+void deployment_healthy(struct engine *engine, struct running *running);
+void deployment_on_changed(void *context, const struct tree_change *change);
+void deployment_on_version(void *context, const struct tree_version *version,
+                           const struct error *error);
+int deployment_detect(struct engine *engine, struct error *error);
+
+// ---- rollout.c ----
+struct running *rollout_start(struct engine *engine, const struct tree_version *version,
+                              const struct strlist *built_lowers, enum role role,
+                              int64_t begun_ms, struct error *error);
+struct running *rollout_start_command(struct engine *engine, char *const *argv, const int *fds,
+                                      bool terminal, struct error *error);
+// If what served is gone: the same version again, later each time it dies young. Else nothing.
+void rollout_replace_later(struct engine *engine);
+void rollout_restart(struct engine *engine, int64_t begun_ms, struct error *error);
+void rollout_abandon_candidates(struct engine *engine);
+void rollout_free_all(struct engine *engine);
+void rollout_terminate_all(struct engine *engine, int64_t grace_ms);
+struct running *rollout_serving(const struct engine *engine);
+void rollout_on_drained(void *context, const char *upstream_name);
+void rollout_read_meters(struct engine *engine);
+
+// ---- requests.c ----
+void requests_on_command(void *context, struct server_command *command);
+void requests_exec_exited(struct engine *engine, int wait_status);
+void requests_exec_failed(struct engine *engine, const struct error *error);
+
+// ---- snapshot.c ----
+void snapshot_fill(void *context, struct snapshot *ret_snapshot);
+
+// ---- engine.c ----
+int engine_start(struct engine *engine, const struct cJSON *arguments, struct error *error);
+void engine_stop(struct engine *engine, int code, const char *text);
+void engine_end_if_empty(struct engine *engine);
+// Builds the environment of one instance; diagnostics may be NULL.
+int engine_environment(struct engine *engine, const char *tag, const char *instance, uint16_t port,
+                       const char *home, struct environment *ret_environment,
+                       struct diagnostics *diagnostics, struct error *error);
+
+#endif

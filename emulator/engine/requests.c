@@ -1,0 +1,197 @@
+// What clients ask for (protocol.h, "commands"). One function a command, one table.
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "emulator/engine/internal.h"
+#include "sandbox/base/cleanup.h"
+#include "sandbox/base/clock.h"
+#include "sandbox/base/i18n.h"
+#include "sandbox/base/json.h"
+
+static void reply_ok(struct engine *engine, const struct server_command *command,
+                     struct cJSON *members)
+{
+    server_reply_ok(engine->server, command->client, command->id, members);
+}
+
+static void reply_error(struct engine *engine, const struct server_command *command,
+                        const struct error *error)
+{
+    server_reply_error(engine->server, command->client, command->id, error);
+}
+
+static void handle_start(struct engine *engine, struct server_command *command)
+{
+    struct error error = {0};
+    if (engine->started) {
+        error_set(&error, ERROR_USAGE, _("already started"));
+        reply_error(engine, command, &error);
+        return;
+    }
+    engine->started = true;
+    if (engine_start(engine, command->arguments, &error) < 0) {
+        reply_error(engine, command, &error);
+        engine_stop(engine, error_kind_exit_code(error.kind), NULL);
+        return;
+    }
+    struct cJSON *members = json_new_object();
+    json_put_int(members, "protocol", PROTOCOL_VERSION);
+    json_put_string(members, "journal", engine->journal_dir);
+    reply_ok(engine, command, members);
+}
+
+static void handle_status(struct engine *engine, struct server_command *command)
+{
+    struct snapshot *snapshot = mem_alloc(sizeof *snapshot);
+    snapshot_fill(engine, snapshot);
+    struct cJSON *members = json_new_object();
+    json_put_int(members, "protocol", PROTOCOL_VERSION);
+    json_put_tree(members, "snapshot", snapshot_encode(snapshot));
+    free(snapshot);
+    reply_ok(engine, command, members);
+}
+
+static void handle_restart(struct engine *engine, struct server_command *command)
+{
+    struct error error = {0};
+    rollout_restart(engine, clock_now_ms(), &error);
+    if (error.kind != ERROR_NONE) {
+        reply_error(engine, command, &error);
+    } else {
+        reply_ok(engine, command, NULL);
+    }
+}
+
+static void handle_reload(struct engine *engine, struct server_command *command)
+{
+    reply_ok(engine, command, NULL);
+    deployment_begin(engine, &(struct deploy_reason){0});
+}
+
+static void handle_rebuild(struct engine *engine, struct server_command *command)
+{
+    bool no_cache = json_get_bool(command->arguments, "no_cache", false);
+    reply_ok(engine, command, NULL);
+    deployment_begin(engine, &(struct deploy_reason){.rebuild = true, .no_cache = no_cache});
+}
+
+static void handle_stop(struct engine *engine, struct server_command *command)
+{
+    reply_ok(engine, command, NULL);
+    engine_stop(engine, 0, NULL);
+}
+
+static void handle_run(struct engine *engine, struct server_command *command)
+{
+    struct error error = {0};
+    struct strlist argv = {0};
+    json_get_strings(command->arguments, "argv", &argv);
+    bool ready = engine->mode == MODE_EXEC && engine->has_built && !engine->exec_running &&
+                 engine->deployment.has_version;
+    if (!ready || argv.count == 0 || command->fd_count != 3) {
+        error_set(&error, ERROR_USAGE, _("run: not now, or without its three descriptors"));
+    } else {
+        engine->exec_client = command->client;
+        engine->exec_id = command->id;
+        rollout_start_command(engine, argv.items, command->fds,
+                              json_get_bool(command->arguments, "terminal", false), &error);
+    }
+    if (error.kind != ERROR_NONE) {
+        reply_error(engine, command, &error);
+    }
+    strlist_clear(&argv);
+}
+
+void requests_exec_exited(struct engine *engine, int wait_status)
+{
+    struct cJSON *members = json_new_object();
+    json_put_int(members, "status", wait_status);
+    server_reply_ok(engine->server, engine->exec_client, engine->exec_id, members);
+    engine_stop(engine, 0, NULL);
+}
+
+void requests_exec_failed(struct engine *engine, const struct error *error)
+{
+    if (engine->exec_client) {
+        server_reply_error(engine->server, engine->exec_client, engine->exec_id, error);
+        engine->exec_client = NULL;
+        engine_stop(engine, error_kind_exit_code(error->kind), NULL);
+    }
+}
+
+static void handle_environment(struct engine *engine, struct server_command *command)
+{
+    struct error error = {0};
+    struct environment environment = {0};
+    struct diagnostics diagnostics = {0};
+    const char *tag = engine->deployment.tag;
+    auto_free char *name = str_printf("%s1", engine->options.group);
+    if (engine_environment(engine, tag, name, 0, "/home/leanengine", &environment, &diagnostics,
+                           &error) < 0) {
+        reply_error(engine, command, &error);
+        return;
+    }
+    struct cJSON *variables = json_new_array();
+    for (size_t i = 0; i < environment.count; i++) {
+        const struct environment_variable *item = &environment.items[i];
+        struct cJSON *row = json_new_object();
+        json_put_string(row, "name", item->name);
+        json_put_string(row, "value", item->value);
+        json_put_string(row, "source", item->source);
+        json_put_string(row, "rule", item->rule);
+        json_put_bool(row, "secret", item->secret);
+        json_push(variables, row);
+    }
+    announce_diagnostics(engine, &diagnostics);
+    diagnostics_clear(&diagnostics);
+    environment_release(&environment);
+    struct cJSON *members = json_new_object();
+    json_put_tree(members, "variables", variables);
+    reply_ok(engine, command, members);
+}
+
+static void handle_unknown(struct engine *engine, struct server_command *command)
+{
+    struct error error = {0};
+    error_set(&error, ERROR_USAGE, _("this engine does not know %s"), command_name(command->kind));
+    reply_error(engine, command, &error);
+}
+
+typedef void (*request_fn)(struct engine *engine, struct server_command *command);
+
+static const request_fn handlers[COMMAND__COUNT] = {
+    [COMMAND_START] = handle_start,
+    [COMMAND_HELLO] = handle_status,
+    [COMMAND_STATUS] = handle_status,
+    [COMMAND_RESTART] = handle_restart,
+    [COMMAND_RELOAD] = handle_reload,
+    [COMMAND_REBUILD] = handle_rebuild,
+    [COMMAND_STOP] = handle_stop,
+    [COMMAND_RUN] = handle_run,
+    [COMMAND_ENVIRONMENT] = handle_environment,
+};
+
+static bool needs_project(enum command_kind kind)
+{
+    return kind == COMMAND_RESTART || kind == COMMAND_RELOAD || kind == COMMAND_REBUILD;
+}
+
+void requests_on_command(void *context, struct server_command *command)
+{
+    struct engine *engine = context;
+    struct error error = {0};
+    if (command->kind != COMMAND_START && !engine->started) {
+        error_set(&error, ERROR_USAGE, _("not started yet"));
+    } else if (engine->stopping && command->kind != COMMAND_STOP) {
+        error_set(&error, ERROR_CANCELLED, _("the engine is stopping"));
+    } else if (needs_project(command->kind) && engine->mode != MODE_UP) {
+        error_set(&error, ERROR_USAGE, _("only for a running `leanlocal up`"));
+    }
+    if (error.kind != ERROR_NONE) {
+        reply_error(engine, command, &error);
+        return;
+    }
+    request_fn handler = handlers[command->kind];
+    (handler ? handler : handle_unknown)(engine, command);
+}

@@ -1,0 +1,127 @@
+#include <arpa/inet.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "emulator/engine/internal.h"
+#include "emulator/limits/limits.h"
+#include "sandbox/base/clock.h"
+
+#define COPY(field, text) snprintf(field, sizeof(field), "%s", (text) ? (text) : "")
+
+static void fill_instance(const struct running *running, struct snapshot_instance *out)
+{
+    const struct instance *instance = running->instance;
+    struct in_addr address = {.s_addr = htonl(instance_address(instance))};
+    COPY(out->name, instance_name(instance));
+    COPY(out->version, instance_version(instance));
+    COPY(out->state, instance_state_name(instance_state(instance)));
+    COPY(out->asked, instance_asked(instance));
+    snprintf(out->address, sizeof out->address, "%s:%u", inet_ntoa(address),
+             instance_port(instance));
+    out->cpu_permille = running->cpu_permille;
+    out->memory_bytes = running->memory_bytes;
+    out->memory_limit_bytes = LIMIT_INSTANCE_MEMORY_MB << 20;
+    out->disk_bytes = running->disk_bytes;
+    out->disk_limit_bytes = LIMIT_WRITABLE_BYTES;
+    out->log_lines_minute = (int64_t)instance_lines_this_minute(instance);
+    out->log_limit_minute = LIMIT_LOG_LINES_PER_MINUTE;
+}
+
+// Who serves comes first: the meters show it.
+static void fill_instances(const struct engine *engine, struct snapshot *out)
+{
+    const struct running *serving = rollout_serving(engine);
+    if (serving) {
+        fill_instance(serving, &out->instances[out->instance_count++]);
+    }
+    for (const struct running *at = engine->runnings; at; at = at->next) {
+        if (at != serving && out->instance_count < SNAPSHOT_INSTANCES) {
+            fill_instance(at, &out->instances[out->instance_count++]);
+        }
+    }
+}
+
+static enum serving judge_serving(const struct engine *engine, const struct running *serving)
+{
+    bool failed = engine->failure.kind != ERROR_NONE;
+    if (engine->stopping) {
+        return SERVING_STOPPING;
+    }
+    if (serving) {
+        return failed ? SERVING_KEEPING : SERVING_HEALTHY;
+    }
+    return failed && !engine->deployment.active ? SERVING_FAILED : SERVING_STARTING;
+}
+
+static void fill_failure(const struct engine *engine, struct snapshot *out)
+{
+    if (engine->failure.kind == ERROR_NONE) {
+        return;
+    }
+    COPY(out->failure, engine->failure.message);
+    COPY(out->failure_stage, stage_name(engine->failure_stage));
+    COPY(out->failure_rule, engine->failure.rule);
+    COPY(out->failure_cloud, engine->failure.cloud);
+    COPY(out->failure_mend, engine->failure_mend);
+    COPY(out->try_version, engine->failure_tag);
+}
+
+static void fill_traffic(const struct engine *engine, struct snapshot *out)
+{
+    if (!engine->gateway) {
+        return;
+    }
+    struct gateway_stats stats;
+    gateway_get_stats(engine->gateway, &stats);
+    out->requests_total = (int64_t)stats.requests;
+    out->requests_lost = (int64_t)stats.lost;
+    out->requests_held = stats.held;
+    out->requests_per_second_x10 = engine->requests_per_second_x10;
+    out->latency_p50_us = engine->latency_p50_us;
+}
+
+void snapshot_fill(void *context, struct snapshot *ret_snapshot)
+{
+    const struct engine *engine = context;
+    struct snapshot *out = ret_snapshot;
+    const struct running *serving = rollout_serving(engine);
+    memset(out, 0, sizeof *out);
+    out->protocol = PROTOCOL_VERSION;
+    COPY(out->project, engine->project.name);
+    COPY(out->dir, engine->project.dir);
+    COPY(out->url, engine->url);
+    COPY(out->journal_dir, engine->journal_dir);
+    out->serving = judge_serving(engine, serving);
+    out->healthy_ms = -1;
+    COPY(out->serving_version, serving ? serving->version.tag : "");
+    COPY(out->python, engine->has_built ? engine->built.python.version : "");
+    COPY(out->environment, engine->options.environment);
+    COPY(out->region, environment_region_code(engine->options.region));
+    COPY(out->sandbox_level, sandbox_level_name(sandbox_host_level(&engine->host)));
+    for (size_t i = 0; i < STAGE__COUNT; i++) {
+        struct snapshot_stage *stage = &out->stages[i];
+        COPY(stage->name, stage_name((enum stage)i));
+        COPY(stage->state, engine->stages[i].state);
+        COPY(stage->detail, engine->stages[i].detail);
+        stage->ms = engine->stages[i].ms;
+    }
+    fill_instances(engine, out);
+    memcpy(out->probes, engine->probes, engine->probe_count * sizeof engine->probes[0]);
+    out->probe_count = (int64_t)engine->probe_count;
+    for (size_t i = 0; i < engine->probe_count; i++) {
+        if (strcmp(engine->probes[i].verdict, "healthy") == 0) {
+            out->healthy_ms = engine->probes[i].ms;
+        }
+    }
+    fill_failure(engine, out);
+    if (engine->deployment.active) {
+        COPY(out->try_version, engine->deployment.tag);
+    }
+    fill_traffic(engine, out);
+    out->saves = engine->saves;
+    out->last_reload_ms = engine->last_reload_ms;
+    out->deviations = engine->deviations;
+    out->warnings = engine->warnings;
+    COPY(out->last_output, engine->last_output);
+    out->pip_collected = engine->pip_collected;
+}

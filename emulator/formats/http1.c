@@ -1,0 +1,646 @@
+// The head: lines are checked one by one as they end (syntax), the meaning of the fields once at
+// the end. Both work on finished lines only, so a split cannot change the result; the two limits
+// that must bite before a line ends are decided by which of them is crossed at the earlier byte.
+#include "emulator/formats/http1.h"
+
+#include <string.h>
+#include <strings.h>
+
+#include "emulator/limits/limits.h"
+#include "sandbox/base/cleanup.h"
+#include "sandbox/base/i18n.h"
+
+const struct http1_rule_row http1_rules[HTTP1_RULE__COUNT] = {
+#define RULE(id, client, lenient, app, status, source, text)                                       \
+    [HTTP1_RULE_##id] = {#id, source, text, status},
+#include "emulator/formats/http1_rules.def"
+#undef RULE
+};
+
+static const uint8_t treatments[HTTP1_RULE__COUNT][HTTP1_POLICY__COUNT] = {
+#define RULE(id, client, lenient, app, status, source, text)                                       \
+    [HTTP1_RULE_##id] = {HTTP1_##client, HTTP1_##lenient, HTTP1_##app},
+#include "emulator/formats/http1_rules.def"
+#undef RULE
+};
+
+static const struct {
+    const char *text; // lower case
+    uint8_t len;
+    uint8_t id;
+} names[] = {
+#define NAME(text, id)                                                                             \
+    {                                                                                              \
+        text, sizeof text - 1, id                                                                  \
+    }
+    NAME("te", HTTP1_TE),
+    NAME("host", HTTP1_HOST),
+    NAME("expect", HTTP1_EXPECT),
+    NAME("trailer", HTTP1_TRAILER),
+    NAME("upgrade", HTTP1_UPGRADE),
+    NAME("forwarded", HTTP1_FORWARDED),
+    NAME("x-real-ip", HTTP1_X_REAL_IP),
+    NAME("connection", HTTP1_CONNECTION),
+    NAME("keep-alive", HTTP1_KEEP_ALIVE),
+    NAME("content-type", HTTP1_CONTENT_TYPE),
+    NAME("content-length", HTTP1_CONTENT_LENGTH),
+    NAME("proxy-connection", HTTP1_PROXY_CONNECTION),
+    NAME("transfer-encoding", HTTP1_TRANSFER_ENCODING),
+    NAME("x-forwarded-proto", HTTP1_X_FORWARDED_PROTO),
+    NAME("proxy-authorization", HTTP1_PROXY_AUTHORIZATION),
+#undef NAME
+};
+
+enum { TOKEN = 1, TEXT = 2, HOST = 4 }; // TEXT: may stand in a field value
+
+static const uint8_t classes[256] = {
+    ['\t'] = TEXT,
+    [' '] = TEXT,
+    ['!'] = TOKEN | TEXT | HOST,
+    ['"'] = TEXT,
+    ['#'] = TOKEN | TEXT,
+    ['$' ... '\''] = TOKEN | TEXT | HOST,
+    ['(' ... ')'] = TEXT | HOST,
+    ['*' ... '+'] = TOKEN | TEXT | HOST,
+    [','] = TEXT | HOST,
+    ['-' ... '.'] = TOKEN | TEXT | HOST,
+    ['/'] = TEXT,
+    ['0' ... '9'] = TOKEN | TEXT | HOST,
+    [':' ... ';'] = TEXT | HOST,
+    ['<'] = TEXT,
+    ['='] = TEXT | HOST,
+    ['>' ... '@'] = TEXT,
+    ['A' ... 'Z'] = TOKEN | TEXT | HOST,
+    ['['] = TEXT | HOST,
+    ['\\'] = TEXT,
+    [']'] = TEXT | HOST,
+    ['^'] = TOKEN | TEXT,
+    ['_'] = TOKEN | TEXT | HOST,
+    ['`'] = TOKEN | TEXT,
+    ['a' ... 'z'] = TOKEN | TEXT | HOST,
+    ['{'] = TEXT,
+    ['|'] = TOKEN | TEXT,
+    ['}'] = TEXT,
+    ['~'] = TOKEN | TEXT | HOST,
+    [0x80 ... 0xFF] = TEXT,
+};
+
+static bool is_class(char byte, uint8_t class)
+{
+    return (classes[(unsigned char)byte] & class) != 0;
+}
+
+enum http1_treatment http1_treatment(enum http1_rule rule, enum http1_policy policy)
+{
+    return treatments[rule][policy];
+}
+
+bool http1_equal(const char *bytes, size_t len, const char *lower_case)
+{
+    return strlen(lower_case) == len && strncasecmp(bytes, lower_case, len) == 0;
+}
+
+static bool is_blank(char byte)
+{
+    return byte == ' ' || byte == '\t';
+}
+
+bool http1_list_has(const char *value, size_t len, const char *token, size_t token_len)
+{
+    size_t at = 0;
+    while (at < len) {
+        const char *comma = memchr(value + at, ',', len - at);
+        size_t end = comma ? (size_t)(comma - value) : len;
+        size_t next = end + 1;
+        while (at < end && is_blank(value[at])) {
+            at++;
+        }
+        while (end > at && is_blank(value[end - 1])) {
+            end--;
+        }
+        if (end - at == token_len && strncasecmp(value + at, token, token_len) == 0) {
+            return true;
+        }
+        at = next;
+    }
+    return false;
+}
+
+bool http1_is_idempotent(const char *method, size_t len)
+{
+    static const char *const methods[] = {"GET", "HEAD", "PUT", "DELETE", "OPTIONS", "TRACE"};
+    for (size_t i = 0; i < ARRAY_LEN(methods); i++) {
+        if (strlen(methods[i]) == len && memcmp(method, methods[i], len) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+void http1_head_init(struct http1_head *head, enum http1_policy policy, bool answers_head)
+{
+    _Static_assert(sizeof head->method.at == 2, "HTTP1_HEAD_MAX fits a slice");
+    memset(head, 0, offsetof(struct http1_head, fields));
+    head->policy = policy;
+    head->answers_head = answers_head;
+    head->head_max = (uint32_t)(LIMIT_HEADER_TOTAL_BYTES < HTTP1_HEAD_MAX ? LIMIT_HEADER_TOTAL_BYTES
+                                                                          : HTTP1_HEAD_MAX);
+    // An app's single lines are bounded by the head alone.
+    head->line_max = policy == HTTP1_APP ? head->head_max : (uint32_t)LIMIT_HEADER_LINE_BYTES;
+    head->fields_max = policy == HTTP1_APP ? HTTP1_FIELDS_MAX : (unsigned)LIMIT_HEADER_FIELDS;
+}
+
+// True: refused, the head has failed.
+static bool broke(struct http1_head *head, enum http1_rule rule, size_t at)
+{
+    if (http1_treatment(rule, head->policy) == HTTP1_REFUSE) {
+        head->error = rule;
+        head->error_at = (uint32_t)at;
+        return true;
+    }
+    head->reported |= (uint64_t)1 << rule;
+    return false;
+}
+
+static struct http1_slice slice(size_t at, size_t end)
+{
+    return (struct http1_slice){.at = (uint16_t)at, .len = (uint16_t)(end - at)};
+}
+
+static uint8_t name_id(const char *name, size_t len)
+{
+    for (size_t i = 0; i < ARRAY_LEN(names) && names[i].len <= len; i++) {
+        if (names[i].len == len && strncasecmp(names[i].text, name, len) == 0) {
+            return names[i].id;
+        }
+    }
+    return HTTP1_OTHER;
+}
+
+// ---- the first line ----
+
+static bool check_version(struct http1_head *head, const char *bytes, size_t at, size_t end)
+{
+    bool readable = end - at == 8 && memcmp(bytes + at, "HTTP/", 5) == 0 && bytes[at + 6] == '.' &&
+                    bytes[at + 5] >= '0' && bytes[at + 5] <= '9' && bytes[at + 7] >= '0' &&
+                    bytes[at + 7] <= '9';
+    if (!readable) {
+        return !broke(head, HTTP1_RULE_REQUEST_LINE, at);
+    }
+    if (bytes[at + 5] != '1') {
+        return !broke(head, bytes[at + 5] == '2' ? HTTP1_RULE_HTTP2 : HTTP1_RULE_VERSION, at);
+    }
+    head->minor = bytes[at + 7] == '0' ? 0 : 1;
+    return true;
+}
+
+static bool check_authority(struct http1_head *head, const char *bytes, size_t at, size_t end)
+{
+    size_t slash = at;
+    while (slash < end && bytes[slash] != '/' && bytes[slash] != '?') {
+        if (!is_class(bytes[slash], HOST)) {
+            return !broke(head, HTTP1_RULE_TARGET, slash);
+        }
+        slash++;
+    }
+    if (slash == at) {
+        return !broke(head, HTTP1_RULE_TARGET, at);
+    }
+    head->authority = slice(at, slash);
+    head->target = slice(slash, end);
+    return true;
+}
+
+static bool check_target(struct http1_head *head, const char *bytes, size_t at, size_t end)
+{
+    head->target = slice(at, end);
+    for (size_t i = at; i < end; i++) {
+        unsigned char byte = (unsigned char)bytes[i];
+        if (byte <= ' ' || byte == 0x7F || byte == '#') {
+            return !broke(head, byte == '\0' ? HTTP1_RULE_NUL : HTTP1_RULE_TARGET, i);
+        }
+    }
+    if (bytes[at] == '/') {
+        return true;
+    }
+    bool options = head->method.len == 7 && memcmp(bytes + head->method.at, "OPTIONS", 7) == 0;
+    if (end - at == 1 && bytes[at] == '*' && options) {
+        return true;
+    }
+    if (end - at > 7 && strncasecmp(bytes + at, "http://", 7) == 0) {
+        return check_authority(head, bytes, at + 7, end);
+    }
+    return !broke(head, HTTP1_RULE_TARGET, at);
+}
+
+static bool check_method(struct http1_head *head, const char *bytes, size_t at, size_t end)
+{
+    for (size_t i = at; i < end; i++) {
+        if (!is_class(bytes[i], TOKEN)) {
+            return !broke(head, HTTP1_RULE_METHOD, i);
+        }
+    }
+    head->method = slice(at, end);
+    if (end - at == 7 && memcmp(bytes + at, "CONNECT", 7) == 0) {
+        return !broke(head, HTTP1_RULE_CONNECT, at);
+    }
+    return true;
+}
+
+static bool request_line(struct http1_head *head, const char *bytes, size_t at, size_t end)
+{
+    const char *blank = memchr(bytes + at, ' ', end - at);
+    if (!blank || blank == bytes + at) {
+        return !broke(head, HTTP1_RULE_REQUEST_LINE, at);
+    }
+    size_t target = (size_t)(blank - bytes) + 1;
+    if (!check_method(head, bytes, at, target - 1)) {
+        return false;
+    }
+    const char *second = memchr(bytes + target, ' ', end - target);
+    if (!second) {
+        bool path = target < end && bytes[target] == '/';
+        return !broke(head, path ? HTTP1_RULE_HTTP09 : HTTP1_RULE_REQUEST_LINE, target);
+    }
+    size_t version = (size_t)(second - bytes) + 1;
+    if (version - 1 == target) {
+        return !broke(head, HTTP1_RULE_REQUEST_LINE, target);
+    }
+    return check_version(head, bytes, version, end) &&
+           check_target(head, bytes, target, version - 1);
+}
+
+// HTTP/1.1 SP 3DIGIT [SP reason]
+static bool status_line(struct http1_head *head, const char *bytes, size_t at, size_t end)
+{
+    const char *line = bytes + at;
+    bool readable = end - at >= 12 && memcmp(line, "HTTP/1.", 7) == 0 && line[7] >= '0' &&
+                    line[7] <= '9' && line[8] == ' ' && (end - at == 12 || line[12] == ' ');
+    int status = 0;
+    for (size_t i = 9; readable && i < 12; i++) {
+        readable = line[i] >= '0' && line[i] <= '9';
+        status = status * 10 + (line[i] - '0');
+    }
+    if (!readable || status < 100) {
+        return !broke(head, HTTP1_RULE_STATUS_LINE, at);
+    }
+    for (size_t i = 12; i < end - at; i++) {
+        if (!is_class(line[i], TEXT)) {
+            return !broke(head, HTTP1_RULE_STATUS_LINE, at + i);
+        }
+    }
+    head->status = status;
+    head->minor = line[7] == '0' ? 0 : 1;
+    head->reason = slice(end - at > 13 ? at + 13 : end, end);
+    return true;
+}
+
+// ---- a field line ----
+
+// True: may be kept. *ret_failed: the head is refused.
+static bool check_value(struct http1_head *head, const char *bytes, size_t at, size_t end,
+                        bool *ret_failed)
+{
+    bool keep = true;
+    for (size_t i = at; i < end; i++) {
+        if (is_class(bytes[i], TEXT)) {
+            continue;
+        }
+        enum http1_rule rule = bytes[i] == '\0'   ? HTTP1_RULE_NUL
+                               : bytes[i] == '\r' ? HTTP1_RULE_BARE_CR
+                                                  : HTTP1_RULE_CONTROL;
+        if (broke(head, rule, i)) {
+            *ret_failed = true;
+            return false;
+        }
+        keep = false;
+    }
+    return keep;
+}
+
+static enum http1_rule name_rule(const char *bytes, size_t at, size_t end, size_t *ret_colon)
+{
+    size_t i = at;
+    while (i < end && is_class(bytes[i], TOKEN)) {
+        i++;
+    }
+    *ret_colon = i;
+    if (i < end && bytes[i] == ':') {
+        return i == at ? HTTP1_RULE_NAME_EMPTY : HTTP1_RULE_NONE;
+    }
+    while (i > at && i < end && is_blank(bytes[i])) {
+        i++;
+    }
+    return i > *ret_colon && i < end && bytes[i] == ':' ? HTTP1_RULE_NAME_BLANK
+                                                        : HTTP1_RULE_NAME_TOKEN;
+}
+
+static struct http1_slice trimmed(const char *bytes, size_t at, size_t end)
+{
+    while (at < end && is_blank(bytes[at])) {
+        at++;
+    }
+    while (end > at &&
+           (is_blank(bytes[end - 1]) || bytes[end - 1] == '\r' || bytes[end - 1] == '\n')) {
+        end--;
+    }
+    return slice(at, end);
+}
+
+static bool folded_line(struct http1_head *head, const char *bytes, size_t at, size_t end)
+{
+    bool failed = false;
+    if (broke(head, HTTP1_RULE_FOLDED, at)) {
+        return false;
+    }
+    bool keep = check_value(head, bytes, at, end, &failed);
+    if (failed || head->last_dropped || head->field_count == 0) {
+        return !failed;
+    }
+    struct http1_field *last = &head->fields[head->field_count - 1];
+    if (!keep) {
+        head->field_count--;
+        head->last_dropped = true;
+        return true;
+    }
+    last->folded = true;
+    last->value = trimmed(bytes, last->value.at, end);
+    return true;
+}
+
+static bool field_line(struct http1_head *head, const char *bytes, size_t at, size_t end)
+{
+    if (is_blank(bytes[at])) {
+        return folded_line(head, bytes, at, end);
+    }
+    size_t colon;
+    bool failed = false;
+    enum http1_rule rule = name_rule(bytes, at, end, &colon);
+    // NUL and bare CR are worse than a bad name, wherever they stand.
+    bool keep = check_value(head, bytes, colon < end ? colon : at, end, &failed);
+    if (failed) {
+        return false;
+    }
+    if (rule) {
+        head->last_dropped = true;
+        return !broke(head, rule, colon);
+    }
+    head->last_dropped = !keep;
+    if (!keep) {
+        return true;
+    }
+    if (head->field_count == head->fields_max) {
+        return !broke(head, HTTP1_RULE_FIELDS, at);
+    }
+    head->fields[head->field_count++] = (struct http1_field){
+        .name = slice(at, colon),
+        .value = trimmed(bytes, colon + 1, end),
+        .id = name_id(bytes + at, colon - at),
+    };
+    return true;
+}
+
+// ---- the meaning, once the head is complete ----
+
+const struct http1_field *http1_head_find(const struct http1_head *head, enum http1_name id)
+{
+    for (unsigned i = 0; i < head->field_count; i++) {
+        if (head->fields[i].id == id) {
+            return &head->fields[i];
+        }
+    }
+    return NULL;
+}
+
+// Digits only, below 2^63.
+static bool parse_length(const char *bytes, size_t len, uint64_t *ret_length)
+{
+    uint64_t length = 0;
+    for (size_t i = 0; i < len; i++) {
+        uint64_t digit = (unsigned char)bytes[i] - (uint64_t)'0';
+        if (digit > 9 || length > (INT64_MAX - digit) / 10) {
+            return false;
+        }
+        length = length * 10 + digit;
+    }
+    *ret_length = length;
+    return len > 0;
+}
+
+static bool take_length(struct http1_head *head, const char *bytes, const struct http1_field *field)
+{
+    uint64_t length;
+    if (!parse_length(bytes + field->value.at, field->value.len, &length)) {
+        return !broke(head, HTTP1_RULE_LENGTH_BAD, field->value.at);
+    }
+    if (head->has_length) {
+        enum http1_rule rule =
+            length == head->content_length ? HTTP1_RULE_LENGTH_TWO : HTTP1_RULE_LENGTH_DIFFERS;
+        return !broke(head, rule, field->value.at);
+    }
+    head->has_length = true;
+    head->content_length = length;
+    return true;
+}
+
+static bool take_coding(struct http1_head *head, const char *bytes, const struct http1_field *field)
+{
+    if (head->minor == 0 && broke(head, HTTP1_RULE_CODING_10, field->name.at)) {
+        return false;
+    }
+    bool chunked = http1_equal(bytes + field->value.at, field->value.len, "chunked");
+    if (!chunked || head->body == HTTP1_BODY_CHUNKED) {
+        return !broke(head, HTTP1_RULE_CODING, field->value.at);
+    }
+    head->body = HTTP1_BODY_CHUNKED;
+    return true;
+}
+
+static bool take_host(struct http1_head *head, const char *bytes, const struct http1_field *field)
+{
+    if (head->policy == HTTP1_APP) {
+        return true;
+    }
+    if (head->has_host) {
+        return !broke(head, HTTP1_RULE_HOST_TWO, field->name.at);
+    }
+    head->has_host = true;
+    const char *value = bytes + field->value.at;
+    for (size_t i = 0; i < field->value.len; i++) {
+        if (!is_class(value[i], HOST)) {
+            return !broke(head, HTTP1_RULE_HOST_BAD, field->value.at + i);
+        }
+    }
+    if (field->value.len == 0) {
+        return !broke(head, HTTP1_RULE_HOST_BAD, field->value.at);
+    }
+    bool same = !head->authority.len ||
+                (head->authority.len == field->value.len &&
+                 strncasecmp(bytes + head->authority.at, value, field->value.len) == 0);
+    return same || !broke(head, HTTP1_RULE_HOST_DIFFERS, field->value.at);
+}
+
+// Names that Connection lists are for this hop only, but for those that we frame by.
+static void take_connection(struct http1_head *head, const char *bytes,
+                            const struct http1_field *field)
+{
+    const char *value = bytes + field->value.at;
+    size_t len = field->value.len;
+    if (http1_list_has(value, len, "close", 5)) {
+        head->keep_alive = false;
+    } else if (head->minor == 0 && http1_list_has(value, len, "keep-alive", 10)) {
+        head->keep_alive = true;
+    }
+    for (unsigned i = 0; i < head->field_count; i++) {
+        struct http1_field *other = &head->fields[i];
+        bool essential = other->id == HTTP1_HOST || other->id == HTTP1_CONTENT_LENGTH ||
+                         other->id == HTTP1_CONTENT_TYPE;
+        if (!essential && http1_list_has(value, len, bytes + other->name.at, other->name.len)) {
+            other->listed = true;
+        }
+    }
+}
+
+static bool take_field(struct http1_head *head, const char *bytes, const struct http1_field *field)
+{
+    switch (field->id) {
+    case HTTP1_CONTENT_LENGTH:
+        return take_length(head, bytes, field);
+    case HTTP1_TRANSFER_ENCODING:
+        return take_coding(head, bytes, field);
+    case HTTP1_HOST:
+        return take_host(head, bytes, field);
+    case HTTP1_CONNECTION:
+        take_connection(head, bytes, field);
+        return true;
+    case HTTP1_EXPECT:
+        head->expect_continue = head->minor == 1 && http1_equal(bytes + field->value.at,
+                                                                field->value.len, "100-continue");
+        return true;
+    default:
+        return true;
+    }
+}
+
+static void frame_response(struct http1_head *head)
+{
+    bool no_body = head->status < 200 || head->status == 204 || head->status == 304;
+    if (no_body || head->answers_head) {
+        head->body = HTTP1_BODY_NONE;
+    } else if (head->body != HTTP1_BODY_CHUNKED) {
+        head->body = head->has_length ? HTTP1_BODY_LENGTH : HTTP1_BODY_UNTIL_CLOSE;
+    }
+    if (head->body == HTTP1_BODY_UNTIL_CLOSE) {
+        head->keep_alive = false;
+    }
+}
+
+static bool finish(struct http1_head *head, const char *bytes)
+{
+    const struct http1_field *coding = http1_head_find(head, HTTP1_TRANSFER_ENCODING);
+    if (coding && http1_head_find(head, HTTP1_CONTENT_LENGTH) &&
+        broke(head, HTTP1_RULE_LENGTH_CODING, coding->name.at)) {
+        return false;
+    }
+    head->keep_alive = head->minor == 1;
+    for (unsigned i = 0; i < head->field_count; i++) {
+        if (!take_field(head, bytes, &head->fields[i])) {
+            return false;
+        }
+    }
+    head->has_length = head->has_length && !coding; // chunked wins
+    const struct http1_field *upgrade = http1_head_find(head, HTTP1_UPGRADE);
+    head->upgrade = upgrade && upgrade->listed && head->minor == 1;
+    if (head->policy == HTTP1_APP) {
+        frame_response(head);
+        return true;
+    }
+    if (!head->has_host && head->minor == 1) {
+        return !broke(head, HTTP1_RULE_HOST_MISSING, 0);
+    }
+    if (head->has_length && head->content_length > 0) {
+        head->body = HTTP1_BODY_LENGTH;
+    }
+    return true;
+}
+
+// ---- lines ----
+
+// True: one of the two limits is crossed by the bytes before `available`; the earlier one counts.
+static bool too_long(struct http1_head *head, size_t content_end, size_t available)
+{
+    size_t line_cross = (size_t)head->line_start + head->line_max;
+    bool line_over = content_end > line_cross;
+    bool head_over = available > head->head_max;
+    if (!line_over && !head_over) {
+        return false;
+    }
+    if (head_over && (!line_over || head->head_max <= line_cross)) {
+        return broke(head, HTTP1_RULE_HEAD_LONG, head->head_max);
+    }
+    bool first = !head->line_one_done && head->policy != HTTP1_APP;
+    return broke(head, first ? HTTP1_RULE_TARGET_LONG : HTTP1_RULE_LINE_LONG, line_cross);
+}
+
+static enum http1_progress take_line(struct http1_head *head, const char *bytes, size_t end)
+{
+    size_t at = head->line_start;
+    if (end == at) {
+        if (head->line_one_done) {
+            return finish(head, bytes) ? HTTP1_DONE : HTTP1_FAILED;
+        }
+        // RFC 9112 §2.2: one empty line before a request is ignored.
+        bool skip = !head->blank_skipped && head->policy != HTTP1_APP;
+        head->blank_skipped = true;
+        return skip || !broke(head,
+                              head->policy == HTTP1_APP ? HTTP1_RULE_STATUS_LINE
+                                                        : HTTP1_RULE_REQUEST_LINE,
+                              at)
+                   ? HTTP1_MORE
+                   : HTTP1_FAILED;
+    }
+    bool good;
+    if (head->line_one_done) {
+        good = field_line(head, bytes, at, end);
+    } else {
+        head->line_one_done = true;
+        good = head->policy == HTTP1_APP ? status_line(head, bytes, at, end)
+                                         : request_line(head, bytes, at, end);
+    }
+    return good ? HTTP1_MORE : HTTP1_FAILED;
+}
+
+enum http1_progress http1_head_feed(struct http1_head *head, const char *bytes, size_t len)
+{
+    if (head->error) {
+        return HTTP1_FAILED;
+    }
+    if (len && bytes[0] == 0x16 && head->policy != HTTP1_APP) {
+        broke(head, HTTP1_RULE_TLS, 0);
+        return HTTP1_FAILED;
+    }
+    while (head->scanned < len) {
+        const char *lf = memchr(bytes + head->scanned, '\n', len - head->scanned);
+        size_t available = lf ? (size_t)(lf - bytes) + 1 : len;
+        size_t end = lf ? available - 1 : len;
+        bool cr = end > head->line_start && bytes[end - 1] == '\r';
+        end -= cr;
+        head->scanned = (uint32_t)(available > UINT32_MAX ? UINT32_MAX : available);
+        if (too_long(head, end, available)) {
+            return HTTP1_FAILED;
+        }
+        if (!lf) {
+            return HTTP1_MORE;
+        }
+        if (!cr && broke(head, HTTP1_RULE_BARE_LF, available - 1)) {
+            return HTTP1_FAILED;
+        }
+        enum http1_progress progress = take_line(head, bytes, end);
+        head->line_start = head->scanned;
+        head->len = head->scanned;
+        if (progress != HTTP1_MORE) {
+            return progress;
+        }
+    }
+    return HTTP1_MORE;
+}

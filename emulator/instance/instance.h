@@ -1,0 +1,94 @@
+// What: one instance of the app ("web1"): a sandbox, its output, its life cycle.
+// Why: the life cycle is the same for a save, a verify and a later standby (DESIGN 13):
+//       preparing -> parked -> starting -> healthy -> draining -> gone. Variables that depend on the
+//       version are given at "go".
+// Order: instance_new (preparing; parked when the sandbox says so) -> instance_go (starting) ->
+//       instance_mark_healthy -> instance_terminate (draining) -> on_gone -> instance_free.
+// Owns: the sandbox, both pipes, the splitters. Not: health probes and traffic (the rollout's).
+// Sources: P-126, P-120 (limits are marked, not enforced), P-173, P-174, P-176.
+#ifndef EMULATOR_INSTANCE_INSTANCE_H
+#define EMULATOR_INSTANCE_INSTANCE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "emulator/logs/journal.h"
+#include "emulator/loop.h"
+#include "emulator/watch/tree.h"
+#include "sandbox/base/error.h"
+#include "sandbox/base/mem.h"
+#include "sandbox/sandbox.h"
+
+enum instance_state {
+    INSTANCE_PREPARING,
+    INSTANCE_PARKED,
+    INSTANCE_STARTING,
+    INSTANCE_HEALTHY,
+    INSTANCE_DRAINING,
+    INSTANCE_GONE,
+    INSTANCE__COUNT,
+};
+const char *instance_state_name(enum instance_state state);
+
+struct instance;
+
+struct instance_options {
+    char name[32];
+    uint32_t address;      // of the port broker, host byte order; 0: no broker
+    uint16_t public_port;  // 3000 (P-92)
+    uint16_t actual_port;
+    const char *region;
+    const struct sandbox_bind *binds;
+    size_t bind_count;
+    const struct sandbox_host *host;
+    uid_t host_uid;
+    gid_t host_gid;
+    const char *private_dir; // level none
+    struct journal *journal;
+    void *context;
+    void (*on_state)(void *context, struct instance *instance);
+    // The app called listen() on its port, or any other. asked: "0.0.0.0:3000".
+    void (*on_listening)(void *context, struct instance *instance, const char *asked,
+                         uint16_t asked_port);
+    // A step before exec failed. The instance goes.
+    void (*on_failed)(void *context, struct instance *instance, const struct error *error);
+    // Nothing is left of it. wait_status is the app's own, or init's if init was killed.
+    void (*on_gone)(void *context, struct instance *instance, int wait_status, bool app_exited);
+    void (*on_output)(void *context, struct instance *instance); // the journal grew
+};
+
+struct instance *instance_new(struct loop *loop, const struct instance_options *options,
+                              struct error *error);
+// argv and env are copied into the sandbox at once. stdio_fds NULL: pipes into the journal; else the three
+// descriptors are given to the command (exec), terminal says whether stdin is one.
+int instance_go(struct instance *instance, const struct tree_version *version,
+                const struct strlist *extra_lowers, char *const *argv, char *const *env,
+                const int *stdio_fds, bool terminal, struct error *error);
+void instance_mark_healthy(struct instance *instance);
+void instance_mark_draining(struct instance *instance);
+// SIGTERM now, SIGKILL to everything after grace_ms (P-174).
+void instance_terminate(struct instance *instance, int64_t grace_ms);
+void instance_signal(struct instance *instance, int number);
+
+const char *instance_name(const struct instance *instance);
+const char *instance_version(const struct instance *instance); // tag, "" before go
+enum instance_state instance_state(const struct instance *instance);
+uint32_t instance_address(const struct instance *instance);
+uint16_t instance_port(const struct instance *instance);
+uint16_t instance_public_port(const struct instance *instance);
+// Inside paths; at level none, where nothing can be mounted, host paths below private_dir.
+const char *instance_home(const struct instance *instance);
+const char *instance_runner(const struct instance *instance);
+const char *instance_asked(const struct instance *instance); // "" before listen
+bool instance_is_listening(const struct instance *instance);
+int64_t instance_started_ms(const struct instance *instance); // monotonic time of go
+pid_t instance_pid(const struct instance *instance);
+uint64_t instance_lines_this_minute(const struct instance *instance);
+// What its stderr says broke: "app.py:12: SyntaxError: invalid syntax"; "" if nothing is recognised.
+// Paths below the app's root are relative to the project.
+const char *instance_last_trouble(const struct instance *instance);
+// The last lines of its stderr (or stdout), at most 8, joined by newlines. Owned by the caller.
+char *instance_last_lines(const struct instance *instance);
+void instance_free(struct instance *instance);
+
+#endif

@@ -1,0 +1,68 @@
+#include "emulator/instance/traceback.h"
+
+#include <ctype.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "sandbox/base/mem.h"
+
+// `  File "/home/leanengine/app/app.py", line 12, in index`
+static bool take_frame(struct traceback *traceback, const char *app_root, const char *line)
+{
+    const char *at = line + strspn(line, " ");
+    if (!str_starts_with(at, "File \"")) {
+        return false;
+    }
+    at += 6;
+    const char *end = strstr(at, "\", line ");
+    if (!end) {
+        return false;
+    }
+    size_t root_len = strlen(app_root);
+    if (strncmp(at, app_root, root_len) == 0 && at[root_len] == '/') {
+        at += root_len + 1;
+        snprintf(traceback->file, sizeof traceback->file, "%.*s", (int)(end - at), at);
+        traceback->line = atoi(end + strlen("\", line "));
+    }
+    traceback->open = true;
+    return true;
+}
+
+// `KeyError: 'name'`, `package.module.Error: text`, `KeyboardInterrupt`: a dotted name in column 0 whose
+// last part is capitalised, alone or followed by a colon.
+static bool is_exception(const char *line)
+{
+    size_t len = strspn(line, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.");
+    if (len == 0 || (line[len] != '\0' && line[len] != ':')) {
+        return false;
+    }
+    size_t start = len;
+    while (start > 0 && line[start - 1] != '.') {
+        start--;
+    }
+    return isupper((unsigned char)line[start]) != 0;
+}
+
+void traceback_feed(struct traceback *traceback, const char *app_root, const char *text, size_t len)
+{
+    char *line = traceback->lines[traceback->line_count++ % TRACEBACK_LINES];
+    size_t kept = len < sizeof traceback->lines[0] ? len : sizeof traceback->lines[0] - 1;
+    memcpy(line, text, kept);
+    line[kept] = '\0';
+    if (str_starts_with(line, "Traceback (most recent call last)")) {
+        traceback->file[0] = '\0';
+        traceback->open = true;
+        return;
+    }
+    if (take_frame(traceback, app_root, line) || !traceback->open || !is_exception(line)) {
+        return;
+    }
+    traceback->open = false;
+    if (traceback->file[0]) {
+        snprintf(traceback->trouble, sizeof traceback->trouble, "%s:%d: %s", traceback->file,
+                 traceback->line, line);
+    } else {
+        snprintf(traceback->trouble, sizeof traceback->trouble, "%s", line);
+    }
+}

@@ -1,0 +1,226 @@
+#include "emulator/python/candidates.h"
+
+#include <dirent.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "emulator/formats/python_version.h"
+#include "sandbox/base/cleanup.h"
+#include "sandbox/base/fs.h"
+
+#define NEWEST_MINOR_TRIED 30 // python3.30 will not come soon
+
+static void add(struct python_candidates *list, const char *path, const char *version,
+                const char *source)
+{
+    char real[PATH_MAX];
+    if (access(path, X_OK) < 0 || !realpath(path, real) || !fs_is_file(real)) {
+        return;
+    }
+    for (size_t i = 0; i < list->count; i++) {
+        if (strcmp(list->items[i].executable, real) == 0) {
+            return;
+        }
+    }
+    list->items = mem_resize(list->items, (list->count + 1) * sizeof *list->items);
+    list->items[list->count++] = (struct python_candidate){
+        .executable = str_dup(real), .version = str_dup(version), .source = source};
+}
+
+// ---- pyenv ----
+
+static bool is_environment(const char *dir)
+{
+    auto_free char *mark = fs_join(dir, "pyvenv.cfg");
+    return fs_exists(mark);
+}
+
+static void add_pyenv_versions(struct python_candidates *list, const char *root)
+{
+    auto_free char *dir = fs_join(root, "versions");
+    DIR *stream = opendir(dir);
+    if (!stream) {
+        return;
+    }
+    if (!list->pyenv_root) {
+        list->pyenv_root = str_dup(root);
+    }
+    for (struct dirent *entry; (entry = readdir(stream));) {
+        // CPython's directories begin with their number; pypy3.10-7.3.12 and environments do not.
+        if (entry->d_name[0] < '0' || entry->d_name[0] > '9') {
+            continue;
+        }
+        auto_free char *version = fs_join(dir, entry->d_name);
+        auto_free char *executable = fs_join(version, "bin/python");
+        if (!is_environment(version)) {
+            add(list, executable, entry->d_name, "pyenv");
+        }
+    }
+    closedir(stream);
+}
+
+// `pyenv` on PATH is a link to <root>/libexec/pyenv. A packaged one keeps its versions elsewhere and is
+// found by the other two.
+static char *root_of_command(const char *path_dir)
+{
+    auto_free char *command = fs_join(path_dir, "pyenv");
+    char real[PATH_MAX];
+    if (!realpath(command, real)) {
+        return NULL;
+    }
+    for (int i = 0; i < 2; i++) {
+        char *slash = strrchr(real, '/');
+        if (!slash || slash == real) {
+            return NULL;
+        }
+        *slash = '\0';
+    }
+    return str_dup(real);
+}
+
+static void add_pyenv(struct python_candidates *list, const struct strlist *env,
+                      const struct strlist *path)
+{
+    const char *root = strlist_env_get(env, "PYENV_ROOT");
+    const char *home = strlist_env_get(env, "HOME");
+    if (!str_empty(root)) {
+        add_pyenv_versions(list, root);
+    }
+    if (!str_empty(home)) {
+        auto_free char *usual = fs_join(home, ".pyenv");
+        add_pyenv_versions(list, usual);
+    }
+    for (size_t i = 0; i < path->count; i++) {
+        auto_free char *found = root_of_command(path->items[i]);
+        if (found) {
+            add_pyenv_versions(list, found);
+        }
+    }
+}
+
+// ---- PATH ----
+
+// pyenv's shims (pyenv-virtualenv's too), asdf's and mise's: scripts that choose by directory.
+static bool is_shims(const char *dir)
+{
+    char real[PATH_MAX];
+    return str_ends_with(realpath(dir, real) ? real : dir, "/shims");
+}
+
+static void split_path(const struct strlist *env, struct strlist *ret_dirs)
+{
+    const char *at = strlist_env_get(env, "PATH");
+    while (at && *at) {
+        size_t len = strcspn(at, ":");
+        auto_free char *dir = str_dup_len(at, len);
+        if (dir[0] == '/' && !is_shims(dir) && !strlist_contains(ret_dirs, dir)) {
+            strlist_add(ret_dirs, dir);
+        }
+        at += len + (at[len] == ':');
+    }
+    static const char *const usual[] = {"/usr/local/bin", "/usr/bin"};
+    for (size_t i = 0; i < ARRAY_LEN(usual); i++) {
+        if (!strlist_contains(ret_dirs, usual[i])) {
+            strlist_add(ret_dirs, usual[i]);
+        }
+    }
+}
+
+static void add_from_dir(struct python_candidates *list, const char *dir)
+{
+    static const char *const plain[] = {"python3", "python2.7", "python"};
+    for (int minor = NEWEST_MINOR_TRIED; minor >= 6; minor--) {
+        auto_free char *path = str_printf("%s/python3.%d", dir, minor);
+        add(list, path, NULL, "path");
+    }
+    for (size_t i = 0; i < ARRAY_LEN(plain); i++) {
+        auto_free char *path = fs_join(dir, plain[i]);
+        add(list, path, NULL, "path");
+    }
+}
+
+// ---- uv ----
+
+static char *uv_dir(const struct strlist *env)
+{
+    const char *own = strlist_env_get(env, "UV_PYTHON_INSTALL_DIR");
+    const char *data = strlist_env_get(env, "XDG_DATA_HOME");
+    const char *home = strlist_env_get(env, "HOME");
+    if (!str_empty(own)) {
+        return str_dup(own);
+    }
+    if (!str_empty(data)) {
+        return fs_join(data, "uv/python");
+    }
+    return str_empty(home) ? NULL : fs_join(home, ".local/share/uv/python");
+}
+
+// Directories are "cpython-3.12.4-linux-x86_64-gnu"; "+freethreaded" ones are left out.
+static void add_uv(struct python_candidates *list, const struct strlist *env)
+{
+    auto_free char *dir = uv_dir(env);
+    DIR *stream = dir ? opendir(dir) : NULL;
+    if (!stream) {
+        return;
+    }
+    for (struct dirent *entry; (entry = readdir(stream));) {
+        char version[32];
+        int numbers[3];
+        if (sscanf(entry->d_name, "cpython-%31[^-]-", version) == 1 &&
+            python_version_numbers(version, numbers) && numbers[2] >= 0) {
+            auto_free char *path = str_printf("%s/%s/bin/python%d.%d", dir, entry->d_name,
+                                              numbers[0], numbers[1]);
+            add(list, path, version, "uv");
+        }
+    }
+    closedir(stream);
+}
+
+void python_candidates_find(const struct strlist *env, struct python_candidates *ret_candidates)
+{
+    struct strlist path = {0};
+    split_path(env, &path);
+    *ret_candidates = (struct python_candidates){0};
+    add_pyenv(ret_candidates, env, &path);
+    for (size_t i = 0; i < path.count; i++) {
+        add_from_dir(ret_candidates, path.items[i]);
+    }
+    add_uv(ret_candidates, env);
+    strlist_clear(&path);
+}
+
+void python_candidates_release(struct python_candidates *candidates)
+{
+    for (size_t i = 0; i < candidates->count; i++) {
+        free(candidates->items[i].executable);
+        free(candidates->items[i].version);
+    }
+    free(candidates->items);
+    free(candidates->pyenv_root);
+    *candidates = (struct python_candidates){0};
+}
+
+char *python_candidates_newest_known(const struct python_candidates *candidates)
+{
+    if (!candidates->pyenv_root) {
+        return NULL;
+    }
+    auto_free char *dir =
+        fs_join(candidates->pyenv_root, "plugins/python-build/share/python-build");
+    DIR *stream = opendir(dir);
+    int newest = -1;
+    for (struct dirent *entry; stream && (entry = readdir(stream));) {
+        int numbers[3];
+        if (python_version_numbers(entry->d_name, numbers) && numbers[0] == 3 && numbers[2] >= 0 &&
+            numbers[1] > newest) {
+            newest = numbers[1];
+        }
+    }
+    if (stream) {
+        closedir(stream);
+    }
+    return newest < 0 ? NULL : str_printf("3.%d", newest);
+}

@@ -1,0 +1,33 @@
+// What: the interpreters that a host may have, by name and place only; nobody is asked yet.
+// Where: pyenv's versions, PATH, /usr/local/bin and /usr/bin, uv's directory. Shims are skipped (DESIGN 5):
+//      they run whatever the current directory says.
+// Owns: python_candidates_release().
+#ifndef EMULATOR_PYTHON_CANDIDATES_H
+#define EMULATOR_PYTHON_CANDIDATES_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "sandbox/base/mem.h"
+
+struct python_candidate {
+    char *executable;   // real path
+    char *version;      // as its directory says: "3.12.1", "3.13.0rc1"; NULL: must be asked
+    const char *source; // "pyenv", "path", "uv"
+};
+
+struct python_candidates {
+    struct python_candidate *items;
+    size_t count;
+    char *pyenv_root; // the first that exists, or NULL
+};
+
+// env: PATH, HOME, PYENV_ROOT, XDG_DATA_HOME, UV_PYTHON_INSTALL_DIR are read. The order is the order of
+// preference among equal versions; each binary comes once.
+void python_candidates_find(const struct strlist *env, struct python_candidates *ret_candidates);
+void python_candidates_release(struct python_candidates *candidates);
+
+// The newest minor that pyenv's own list knows as stable, as text ("3.14"); NULL without a list.
+char *python_candidates_newest_known(const struct python_candidates *candidates);
+
+#endif

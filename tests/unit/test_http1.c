@@ -1,0 +1,541 @@
+// The lexer, row by row of HTTP.md: each case is fed whole, byte by byte, and in two parts at every
+// place; the result must be the same.
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "emulator/formats/http1.h"
+#include "emulator/limits/limits.h"
+#include "sandbox/base/cleanup.h"
+#include "sandbox/base/buf.h"
+
+#define H      "Host: a\r\n"
+#define END    "\r\n"
+#define GET    "GET / HTTP/1.1\r\n"
+#define BIT(r) ((uint64_t)1 << HTTP1_RULE_##r)
+
+static enum http1_progress feed_parts(struct http1_head *head, enum http1_policy policy,
+                                      const char *bytes, size_t len, size_t first, size_t step)
+{
+    enum http1_progress progress = HTTP1_MORE;
+    http1_head_init(head, policy, false);
+    for (size_t at = first; progress == HTTP1_MORE; at += step) {
+        // A fresh block of just that size: reading past it is the sanitizer's to find.
+        size_t part = at < len ? at : len;
+        auto_free
+        char *copy = malloc(part ? part : 1);
+        memcpy(copy, bytes, part);
+        progress = http1_head_feed(head, copy, part);
+        if (part == len) {
+            break;
+        }
+    }
+    return progress;
+}
+
+static void assert_same(const struct http1_head *a, const struct http1_head *b)
+{
+    assert_int_equal(a->error, b->error);
+    assert_int_equal(a->error_at, b->error_at);
+    if (a->error) {
+        return;
+    }
+    assert_int_equal(a->reported, b->reported);
+    assert_int_equal(a->len, b->len);
+    assert_int_equal(a->body, b->body);
+    assert_int_equal(a->content_length, b->content_length);
+    assert_int_equal(a->keep_alive, b->keep_alive);
+    assert_int_equal(a->field_count, b->field_count);
+    for (unsigned i = 0; i < a->field_count; i++) {
+        const struct http1_field *x = &a->fields[i], *y = &b->fields[i];
+        assert_memory_equal(&x->name, &y->name, sizeof x->name);
+        assert_memory_equal(&x->value, &y->value, sizeof x->value);
+        assert_true(x->id == y->id && x->folded == y->folded && x->listed == y->listed);
+    }
+}
+
+static enum http1_progress feed_all_ways(struct http1_head *head, enum http1_policy policy,
+                                         const char *bytes, size_t len)
+{
+    enum http1_progress progress = feed_parts(head, policy, bytes, len, len, 1);
+    struct http1_head other;
+    assert_int_equal(feed_parts(&other, policy, bytes, len, 0, len > 2000 ? 97 : 1), progress);
+    assert_same(head, &other);
+    for (size_t at = 0; at < len && len <= 2000; at++) {
+        assert_int_equal(feed_parts(&other, policy, bytes, len, at, len), progress);
+        assert_same(head, &other);
+    }
+    return progress;
+}
+
+struct head_case {
+    const char *bytes;
+    size_t len; // 0: strlen
+    enum http1_rule error;
+    uint64_t reported;
+    enum http1_body body;
+    int status; // refused client's
+};
+#define BYTES(text)   .bytes = text, .len = sizeof text - 1
+#define REFUSED(r, s) .error = HTTP1_RULE_##r, .status = s
+
+static const struct head_case requests[] = {
+    // good ones
+    {BYTES(GET H END)},
+    {BYTES("\r\n" GET H END)},
+    {BYTES("GET / HTTP/1.0\r\n\r\n")},
+    {BYTES("OPTIONS * HTTP/1.1\r\n" H END)},
+    {BYTES("BREW /%20x?a=b HTTP/1.1\r\n" H END)},
+    {BYTES("PATCH /\xe4\xbd\xa0 HTTP/1.1\r\n" H END)},
+    {BYTES("GET http://a/x HTTP/1.1\r\n" H END)},
+    {BYTES("GET HTTP://A:80 HTTP/1.1\r\nHost: a:80\r\n\r\n")},
+    {BYTES("GET / HTTP/1.1\r\nHost: [::1]:3000\r\n\r\n")},
+    {BYTES(GET H "X:\r\nY:\t v\t \r\n\r\n")},
+    {BYTES(GET H "X: \x80\xff\t.\r\n\r\n")},
+    {BYTES("POST / HTTP/1.1\r\n" H "Content-Length: 5\r\n\r\n"), .body = HTTP1_BODY_LENGTH},
+    {BYTES("POST / HTTP/1.1\r\n" H "Content-Length: 0\r\n\r\n")},
+    {BYTES("POST / HTTP/1.1\r\n" H "Content-Length: 9223372036854775807\r\n\r\n"),
+     .body = HTTP1_BODY_LENGTH},
+    {BYTES("POST / HTTP/1.1\r\n" H "Transfer-Encoding: CHUNKED\r\n\r\n"),
+     .body = HTTP1_BODY_CHUNKED},
+    // framing
+    {BYTES("POST / HTTP/1.1\r\n" H "Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n"),
+     REFUSED(LENGTH_CODING, 400)},
+    {BYTES("POST / HTTP/1.1\r\n" H "Transfer-Encoding: gzip\r\nContent-Length: 5\r\n\r\n"),
+     REFUSED(LENGTH_CODING, 400)},
+    {BYTES("POST / HTTP/1.1\r\n" H "Content-Length: 5\r\nContent-Length: 6\r\n\r\n"),
+     REFUSED(LENGTH_DIFFERS, 400)},
+    {BYTES("POST / HTTP/1.1\r\n" H "Content-Length: 5\r\nContent-Length: 5\r\n\r\n"),
+     REFUSED(LENGTH_TWO, 400)},
+    {BYTES("POST / HTTP/1.1\r\n" H "Content-Length: 5, 5\r\n\r\n"), REFUSED(LENGTH_BAD, 400)},
+    {BYTES("POST / HTTP/1.1\r\n" H "Content-Length: +5\r\n\r\n"), REFUSED(LENGTH_BAD, 400)},
+    {BYTES("POST / HTTP/1.1\r\n" H "Content-Length: -5\r\n\r\n"), REFUSED(LENGTH_BAD, 400)},
+    {BYTES("POST / HTTP/1.1\r\n" H "Content-Length: 0x5\r\n\r\n"), REFUSED(LENGTH_BAD, 400)},
+    {BYTES("POST / HTTP/1.1\r\n" H "Content-Length: \r\n\r\n"), REFUSED(LENGTH_BAD, 400)},
+    {BYTES("POST / HTTP/1.1\r\n" H "Content-Length: 9223372036854775808\r\n\r\n"),
+     REFUSED(LENGTH_BAD, 400)},
+    {BYTES("POST / HTTP/1.1\r\n" H "Content-Length: 99999999999999999999\r\n\r\n"),
+     REFUSED(LENGTH_BAD, 400)},
+    {BYTES("POST / HTTP/1.1\r\n" H "Transfer-Encoding: gzip, chunked\r\n\r\n"),
+     REFUSED(CODING, 501)},
+    {BYTES("POST / HTTP/1.1\r\n" H "Transfer-Encoding: xchunked\r\n\r\n"), REFUSED(CODING, 501)},
+    {BYTES("POST / HTTP/1.1\r\n" H "Transfer-Encoding: chunked, chunked\r\n\r\n"),
+     REFUSED(CODING, 501)},
+    {BYTES("POST / HTTP/1.1\r\n" H
+           "Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n"),
+     REFUSED(CODING, 501)},
+    {BYTES("POST / HTTP/1.1\r\n" H "Transfer-Encoding: \r\n\r\n"), REFUSED(CODING, 501)},
+    {BYTES("POST / HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n"), REFUSED(CODING_10, 400)},
+    {BYTES("POST / HTTP/1.1\r\n" H "Transfer-Encoding : chunked\r\n\r\n"),
+     REFUSED(NAME_BLANK, 400)},
+    {BYTES("POST / HTTP/1.1\r\n" H "Transfer-Encoding:\x0b"
+           "chunked\r\n\r\n"),
+     REFUSED(CONTROL, 400)},
+    // lines
+    {BYTES(GET H "A : b\r\n\r\n"), REFUSED(NAME_BLANK, 400)},
+    {BYTES(GET H ": b\r\n\r\n"), REFUSED(NAME_EMPTY, 400)},
+    {BYTES(GET H "A b: c\r\n\r\n"), REFUSED(NAME_TOKEN, 400)},
+    {BYTES(GET H "A(b: c\r\n\r\n"), REFUSED(NAME_TOKEN, 400)},
+    {BYTES(GET H "nocolon\r\n\r\n"), REFUSED(NAME_TOKEN, 400)},
+    {BYTES(GET H "\x80: c\r\n\r\n"), REFUSED(NAME_TOKEN, 400)},
+    {BYTES(GET H "A: b\r\n c\r\n\r\n"), REFUSED(FOLDED, 400)},
+    {BYTES(GET " " H END), REFUSED(FOLDED, 400)},
+    {BYTES("GET / HTTP/1.1\n" H END), REFUSED(BARE_LF, 400)},
+    {BYTES(GET "Host: a\n\r\n"), REFUSED(BARE_LF, 400)},
+    {BYTES(GET H "\n"), REFUSED(BARE_LF, 400)},
+    {BYTES(GET H "A: b\rc\r\n\r\n"), REFUSED(BARE_CR, 400)},
+    {BYTES(GET H "A: b\r\r\n\r\n"), REFUSED(BARE_CR, 400)},
+    {BYTES(GET H "A: b\0c\r\n\r\n"), REFUSED(NUL, 400)},
+    {BYTES(GET H "A: b\x01\r\n\r\n"), REFUSED(CONTROL, 400)},
+    {BYTES(GET H "A: b\x7f\r\n\r\n"), REFUSED(CONTROL, 400)},
+    // Host
+    {BYTES(GET END), REFUSED(HOST_MISSING, 400)},
+    {BYTES(GET H H END), REFUSED(HOST_TWO, 400)},
+    {BYTES(GET "Host:\r\n\r\n"), REFUSED(HOST_BAD, 400)},
+    {BYTES(GET "Host: a/b\r\n\r\n"), REFUSED(HOST_BAD, 400)},
+    {BYTES(GET "Host: u@a\r\n\r\n"), REFUSED(HOST_BAD, 400)},
+    {BYTES(GET "Host: a b\r\n\r\n"), REFUSED(HOST_BAD, 400)},
+    {BYTES("GET http://b/ HTTP/1.1\r\n" H END), REFUSED(HOST_DIFFERS, 400)},
+    // the request line
+    {BYTES("GET  / HTTP/1.1\r\n" H END), REFUSED(REQUEST_LINE, 400)},
+    {BYTES(" GET / HTTP/1.1\r\n" H END), REFUSED(REQUEST_LINE, 400)},
+    {BYTES("GET / HTTP/1.1 \r\n" H END), REFUSED(REQUEST_LINE, 400)},
+    {BYTES("GET /a b HTTP/1.1\r\n" H END), REFUSED(REQUEST_LINE, 400)},
+    {BYTES("GET / http/1.1\r\n" H END), REFUSED(REQUEST_LINE, 400)},
+    {BYTES("\r\n\r\n" GET H END), REFUSED(REQUEST_LINE, 400)},
+    {BYTES("G@T / HTTP/1.1\r\n" H END), REFUSED(METHOD, 400)},
+    {BYTES("GET a HTTP/1.1\r\n" H END), REFUSED(TARGET, 400)},
+    {BYTES("GET * HTTP/1.1\r\n" H END), REFUSED(TARGET, 400)},
+    {BYTES("GET /\x01 HTTP/1.1\r\n" H END), REFUSED(TARGET, 400)},
+    {BYTES("GET /#f HTTP/1.1\r\n" H END), REFUSED(TARGET, 400)},
+    {BYTES("GET http:///x HTTP/1.1\r\n" H END), REFUSED(TARGET, 400)},
+    {BYTES("GET http://u@a/ HTTP/1.1\r\n" H END), REFUSED(TARGET, 400)},
+    {BYTES("GET /\0 HTTP/1.1\r\n" H END), REFUSED(NUL, 400)},
+    {BYTES("CONNECT a:443 HTTP/1.1\r\n" H END), REFUSED(CONNECT, 405)},
+    {BYTES("GET /\r\n"), REFUSED(HTTP09, 400)},
+    {BYTES("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"), REFUSED(HTTP2, 400)},
+    {BYTES("GET / HTTP/3.0\r\n" H END), REFUSED(VERSION, 400)},
+    {BYTES("\x16\x03\x01\x02"), REFUSED(TLS, 400)},
+};
+
+// The same bytes from an app.
+#define OK "HTTP/1.1 200 OK\r\n"
+static const struct head_case responses[] = {
+    {BYTES(OK "Content-Length: 5\r\n\r\n"), .body = HTTP1_BODY_LENGTH},
+    {BYTES(OK "Transfer-Encoding: chunked\r\n\r\n"), .body = HTTP1_BODY_CHUNKED},
+    {BYTES(OK END), .body = HTTP1_BODY_UNTIL_CLOSE},
+    {BYTES("HTTP/1.0 200\r\n\r\n"), .body = HTTP1_BODY_UNTIL_CLOSE},
+    {BYTES("HTTP/1.1 200 \r\n\r\n"), .body = HTTP1_BODY_UNTIL_CLOSE},
+    {BYTES("HTTP/1.1 204 N\r\nContent-Length: 5\r\n\r\n"), .body = HTTP1_BODY_NONE},
+    {BYTES("HTTP/1.1 304 N\r\nTransfer-Encoding: chunked\r\n\r\n"), .body = HTTP1_BODY_NONE},
+    {BYTES("HTTP/1.1 100 C\r\n\r\n"), .body = HTTP1_BODY_NONE},
+    {BYTES("HTTP/1.1 200 OK\nContent-Length: 5\n\n"), .body = HTTP1_BODY_LENGTH,
+     .reported = BIT(BARE_LF)},
+    {BYTES(OK "Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n"),
+     .body = HTTP1_BODY_CHUNKED, .reported = BIT(LENGTH_CODING)},
+    {BYTES(OK "Content-Length: 5\r\nContent-Length: 5\r\n\r\n"), .body = HTTP1_BODY_LENGTH,
+     .reported = BIT(LENGTH_TWO)},
+    {BYTES(OK "A: b\r\n c\r\nContent-Length: 5\r\n\r\n"), .body = HTTP1_BODY_LENGTH,
+     .reported = BIT(FOLDED)},
+    {BYTES(OK "A : b\r\nB\x80: c\r\n: d\r\nE: \x01\r\nContent-Length: 5\r\n\r\n"),
+     .body = HTTP1_BODY_LENGTH,
+     .reported = BIT(NAME_BLANK) | BIT(NAME_TOKEN) | BIT(NAME_EMPTY) | BIT(CONTROL)},
+    {BYTES(OK "Content-Length: 5\r\nContent-Length: 6\r\n\r\n"), REFUSED(LENGTH_DIFFERS, 0)},
+    {BYTES(OK "Content-Length: 5, 5\r\n\r\n"), REFUSED(LENGTH_BAD, 0)},
+    {BYTES(OK "Content-Length: x\r\n\r\n"), REFUSED(LENGTH_BAD, 0)},
+    {BYTES(OK "Transfer-Encoding: gzip\r\n\r\n"), REFUSED(CODING, 0)},
+    {BYTES(OK "A: \0\r\n\r\n"), REFUSED(NUL, 0)},
+    {BYTES(OK "A : b\0\r\n\r\n"), REFUSED(NUL, 0)},
+    {BYTES(OK "A: b\rc\r\n\r\n"), REFUSED(BARE_CR, 0)},
+    {BYTES("hello\r\n"), REFUSED(STATUS_LINE, 0)},
+    {BYTES("\r\n" OK END), REFUSED(STATUS_LINE, 0)},
+    {BYTES("HTTP/1.1 20 OK\r\n\r\n"), REFUSED(STATUS_LINE, 0)},
+    {BYTES("HTTP/1.1 2000\r\n\r\n"), REFUSED(STATUS_LINE, 0)},
+    {BYTES("HTTP/1.1 099 x\r\n\r\n"), REFUSED(STATUS_LINE, 0)},
+    {BYTES("HTTP/2 200 OK\r\n\r\n"), REFUSED(STATUS_LINE, 0)},
+};
+
+static void check_case(const struct head_case *row, enum http1_policy policy)
+{
+    struct http1_head head;
+    enum http1_progress progress = feed_all_ways(&head, policy, row->bytes, row->len);
+    bool same = head.error == row->error && head.body == row->body &&
+                (row->error || head.reported == row->reported) &&
+                progress == (row->error ? HTTP1_FAILED : HTTP1_DONE) &&
+                (row->error || head.len == row->len) &&
+                (!row->status || http1_rules[head.error].status == row->status);
+    if (!same) {
+        fail_msg("%s\ngot %d, rule %s, body %d, reported %llx, len %u", row->bytes, progress,
+                 http1_rules[head.error].name, head.body, (unsigned long long)head.reported,
+                 head.len);
+    }
+}
+
+static void test_requests(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(requests); i++) {
+        check_case(&requests[i], HTTP1_CLIENT);
+    }
+}
+
+static void test_responses(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(responses); i++) {
+        check_case(&responses[i], HTTP1_APP);
+    }
+}
+
+static void test_lenient_client(void **state)
+{
+    (void)state;
+    struct head_case row = {BYTES("GET / HTTP/1.1\nHost: a\n\n"), .reported = BIT(BARE_LF)};
+    check_case(&row, HTTP1_CLIENT_LENIENT);
+}
+
+// Repeats a byte or a line until the wanted size; the head must end exactly at or one over a limit.
+static void test_limits(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *before, *unit, *after;
+        size_t repeat;
+        enum http1_rule error;
+    } rows[] = {
+        {"GET /", "x", " HTTP/1.1\r\n" H END, 8192 - 14, HTTP1_RULE_NONE},
+        {"GET /", "x", " HTTP/1.1\r\n" H END, 8192 - 13, HTTP1_RULE_TARGET_LONG},
+        {"GET /", "x", "", 9000, HTTP1_RULE_TARGET_LONG}, // before the line ends
+        {GET H "A: ", "x", END END, 8192 - 3, HTTP1_RULE_NONE},
+        {GET H "A: ", "x", END END, 8192 - 2, HTTP1_RULE_LINE_LONG},
+        {GET H, "A: b\r\n", END, 99, HTTP1_RULE_NONE},
+        {GET H, "A: b\r\n", END, 100, HTTP1_RULE_FIELDS},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        struct buf text = {0};
+        buf_adds(&text, rows[i].before);
+        for (size_t n = 0; n < rows[i].repeat; n++) {
+            buf_adds(&text, rows[i].unit);
+        }
+        buf_adds(&text, rows[i].after);
+        struct http1_head head;
+        feed_all_ways(&head, HTTP1_CLIENT, text.data, text.len);
+        assert_string_equal(http1_rules[head.error].name ? http1_rules[head.error].name : "",
+                            http1_rules[rows[i].error].name ? http1_rules[rows[i].error].name : "");
+        buf_release(&text);
+    }
+}
+
+static void test_head_limit(void **state)
+{
+    (void)state;
+    for (int over = 0; over < 2; over++) {
+        for (int side = 0; side < 2; side++) {
+            struct buf text = {0};
+            buf_adds(&text, side ? OK : GET H);
+            for (int n = 0; n < 9; n++) {
+                size_t line = n < 8 ? 8000 : LIMIT_HEADER_TOTAL_BYTES - text.len - 7 + (size_t)over;
+                buf_adds(&text, "A: ");
+                memset(buf_reserve(&text, line), 'x', line);
+                buf_added(&text, line);
+                buf_adds(&text, "\r\n");
+            }
+            buf_adds(&text, "\r\n");
+            assert_int_equal(text.len, LIMIT_HEADER_TOTAL_BYTES + over);
+            struct http1_head head;
+            feed_all_ways(&head, side ? HTTP1_APP : HTTP1_CLIENT, text.data, text.len);
+            assert_int_equal(head.error, over ? HTTP1_RULE_HEAD_LONG : HTTP1_RULE_NONE);
+            buf_release(&text);
+        }
+    }
+}
+
+static void test_fields(void **state)
+{
+    (void)state;
+    static const char text[] =
+        "GET http://a:1?q HTTP/1.1\r\nhOST: a:1\r\nConnection: close, X-Hop ,upgrade\r\n"
+        "X-Hop: 1\r\nUpgrade: WebSocket\r\nExpect: 100-Continue\r\nX-Empty:\r\n\r\nrest";
+    struct http1_head head;
+    assert_int_equal(feed_all_ways(&head, HTTP1_CLIENT, text, sizeof text - 1), HTTP1_DONE);
+    assert_int_equal(head.len, sizeof text - 1 - 4);
+    assert_int_equal(head.field_count, 6);
+    assert_memory_equal(text + head.method.at, "GET", head.method.len);
+    assert_int_equal(head.target.len, 2);
+    assert_memory_equal(text + head.target.at, "?q", 2);
+    assert_memory_equal(text + head.authority.at, "a:1", 3);
+    assert_false(head.keep_alive);
+    assert_true(head.upgrade);
+    assert_true(head.expect_continue);
+    assert_true(head.fields[2].listed);
+    assert_false(head.fields[0].listed);
+    assert_int_equal(head.fields[5].value.len, 0);
+    assert_ptr_equal(http1_head_find(&head, HTTP1_HOST), &head.fields[0]);
+    assert_null(http1_head_find(&head, HTTP1_TE));
+}
+
+static void test_folded_value_spans_lines(void **state)
+{
+    (void)state;
+    static const char text[] = OK "A: b \r\n\t c\r\n  \r\nB: d\r\n\r\n";
+    struct http1_head head;
+    assert_int_equal(feed_all_ways(&head, HTTP1_APP, text, sizeof text - 1), HTTP1_DONE);
+    assert_int_equal(head.field_count, 2);
+    assert_true(head.fields[0].folded);
+    assert_int_equal(head.fields[0].value.len, strlen("b \r\n\t c"));
+    assert_false(head.fields[1].folded);
+}
+
+static void test_keep_alive(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text;
+        enum http1_policy policy;
+        bool keep_alive;
+    } rows[] = {
+        {GET H END, HTTP1_CLIENT, true},
+        {GET H "Connection: CLOSE\r\n\r\n", HTTP1_CLIENT, false},
+        {"GET / HTTP/1.0\r\n\r\n", HTTP1_CLIENT, false},
+        {"GET / HTTP/1.0\r\nConnection: keep-alive\r\n\r\n", HTTP1_CLIENT, true},
+        {OK "Content-Length: 1\r\n\r\n", HTTP1_APP, true},
+        {OK "Content-Length: 1\r\nConnection: close\r\n\r\n", HTTP1_APP, false},
+        {OK END, HTTP1_APP, false},
+        {"HTTP/1.0 200 OK\r\nContent-Length: 1\r\n\r\n", HTTP1_APP, false},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        struct http1_head head;
+        feed_all_ways(&head, rows[i].policy, rows[i].text, strlen(rows[i].text));
+        assert_int_equal(head.keep_alive, rows[i].keep_alive);
+    }
+}
+
+static void test_answer_to_head_has_no_body(void **state)
+{
+    (void)state;
+    struct http1_head head;
+    static const char text[] = OK "Content-Length: 5\r\n\r\n";
+    http1_head_init(&head, HTTP1_APP, true);
+    assert_int_equal(http1_head_feed(&head, text, sizeof text - 1), HTTP1_DONE);
+    assert_int_equal(head.body, HTTP1_BODY_NONE);
+    assert_true(head.has_length);
+    assert_true(head.keep_alive);
+}
+
+// ---- chunks ----
+
+struct chunk_case {
+    const char *bytes;
+    size_t len;
+    enum http1_rule client, app; // what it fails with
+    const char *data;            // when it does not
+    size_t rest;                 // bytes behind the end
+};
+
+static const struct chunk_case chunk_cases[] = {
+    {BYTES("0\r\n\r\n"), .data = ""},
+    {BYTES("5\r\nhello\r\n0\r\n\r\nGET"), .data = "hello", .rest = 3},
+    {BYTES("a\r\n0123456789\r\nB\r\n0123456789a\r\n000\r\n\r\n"), .data = "01234567890123456789a"},
+    {BYTES("2;x=\"y\"\r\nab\r\n0;z\r\nA: b\r\nC:\r\n\r\n"), .data = "ab"},
+    {BYTES("5x\r\nhello\r\n0\r\n\r\n"), HTTP1_RULE_CHUNK_SIZE, HTTP1_RULE_CHUNK_SIZE},
+    {BYTES("0x5\r\nhello\r\n0\r\n\r\n"), HTTP1_RULE_CHUNK_SIZE, HTTP1_RULE_CHUNK_SIZE},
+    {BYTES("+5\r\nhello\r\n0\r\n\r\n"), HTTP1_RULE_CHUNK_SIZE, HTTP1_RULE_CHUNK_SIZE},
+    {BYTES("-5\r\nhello\r\n0\r\n\r\n"), HTTP1_RULE_CHUNK_SIZE, HTTP1_RULE_CHUNK_SIZE},
+    {BYTES("\r\nhello\r\n0\r\n\r\n"), HTTP1_RULE_CHUNK_SIZE, HTTP1_RULE_CHUNK_SIZE},
+    {BYTES(" 5\r\nhello\r\n0\r\n\r\n"), HTTP1_RULE_CHUNK_SIZE, HTTP1_RULE_CHUNK_SIZE},
+    {BYTES("1 1\r\nhello\r\n0\r\n\r\n"), HTTP1_RULE_CHUNK_BLANK, HTTP1_RULE_CHUNK_SIZE},
+    {BYTES("5 \r\nhello\r\n0\r\n\r\n"), HTTP1_RULE_CHUNK_BLANK, .data = "hello"},
+    {BYTES("8000000000000000\r\n"), HTTP1_RULE_CHUNK_SIZE, HTTP1_RULE_CHUNK_SIZE},
+    {BYTES("10000000000000005\r\n"), HTTP1_RULE_CHUNK_SIZE, HTTP1_RULE_CHUNK_SIZE},
+    {BYTES("00000000000000005\r\n"), HTTP1_RULE_CHUNK_SIZE, HTTP1_RULE_CHUNK_SIZE},
+    {BYTES("5\r\nhelloX\n0\r\n\r\n"), HTTP1_RULE_CHUNK_END, HTTP1_RULE_CHUNK_END},
+    {BYTES("5\r\nhello\rX0\r\n\r\n"), HTTP1_RULE_CHUNK_END, HTTP1_RULE_CHUNK_END},
+    {BYTES("5\nhello\n0\n\n"), HTTP1_RULE_BARE_LF, .data = "hello"},
+    {BYTES("5\r\nhello\n0\r\n\r\n"), HTTP1_RULE_BARE_LF, .data = "hello"},
+    {BYTES("5;a\nhello\r\n0\r\n\r\n"), HTTP1_RULE_BARE_LF, .data = "hello"},
+    {BYTES("5\rhello\r\n0\r\n\r\n"), HTTP1_RULE_BARE_CR, HTTP1_RULE_BARE_CR},
+    {BYTES("5;a\rb\r\nhello\r\n0\r\n\r\n"), HTTP1_RULE_BARE_CR, HTTP1_RULE_BARE_CR},
+    {BYTES("0\r\nA b\r\n\r\n"), HTTP1_RULE_TRAILER, .data = ""},
+    {BYTES("0\r\nA: b\r\n c\r\n\r\n"), HTTP1_RULE_TRAILER, .data = ""},
+    {BYTES("0\r\nA: \x01\r\n\r\n"), HTTP1_RULE_TRAILER, .data = ""},
+    {BYTES("0\r\nA: b\n\r\n"), HTTP1_RULE_BARE_LF, .data = ""},
+    {BYTES("0\r\n\rX"), HTTP1_RULE_BARE_CR, HTTP1_RULE_BARE_CR},
+};
+
+static enum http1_progress decode(struct http1_chunks *chunks, const char *bytes, size_t len,
+                                  size_t first, size_t step, struct buf *data, size_t *ret_used)
+{
+    enum http1_progress progress = HTTP1_MORE;
+    size_t at = 0;
+    for (size_t end = first; progress == HTTP1_MORE; end += step) {
+        size_t limit = end < len ? end : len;
+        while (at < limit && progress == HTTP1_MORE) {
+            size_t skip, got;
+            progress = http1_chunks_feed(chunks, bytes + at, limit - at, &skip, &got);
+            buf_add(data, bytes + at + skip, got);
+            assert_true(skip + got > 0);
+            at += skip + got;
+        }
+        if (limit == len) {
+            break;
+        }
+    }
+    *ret_used = at;
+    return progress;
+}
+
+static void check_chunks(const struct chunk_case *row, enum http1_policy policy)
+{
+    enum http1_rule want = policy == HTTP1_APP ? row->app : row->client;
+    for (size_t split = 0; split <= row->len + 1; split++) {
+        bool bytewise = split == row->len + 1;
+        struct http1_chunks chunks;
+        struct buf data = {0};
+        size_t used;
+        http1_chunks_init(&chunks, policy);
+        buf_adds(&data, "");
+        enum http1_progress progress = decode(&chunks, row->bytes, row->len, bytewise ? 0 : split,
+                                              bytewise ? 1 : row->len, &data, &used);
+        if (chunks.error != want || progress != (want ? HTTP1_FAILED : HTTP1_DONE) ||
+            (!want && (strcmp(data.data, row->data) != 0 || row->len - used != row->rest))) {
+            fail_msg("%s\nsplit %zu policy %d: progress %d, rule %s, data \"%s\"", row->bytes,
+                     split, policy, progress, http1_rules[chunks.error].name, data.data);
+        }
+        buf_release(&data);
+    }
+}
+
+static void test_chunks(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(chunk_cases); i++) {
+        check_chunks(&chunk_cases[i], HTTP1_CLIENT);
+        check_chunks(&chunk_cases[i], HTTP1_APP);
+    }
+}
+
+static void test_chunk_extensions_are_bounded_in_all(void **state)
+{
+    (void)state;
+    for (int over = 0; over < 2; over++) {
+        struct buf text = {0};
+        for (int n = 0; n < 8; n++) {
+            buf_adds(&text, "1;");
+            size_t len = 128 + (size_t)(n == 7 ? over : 0);
+            memset(buf_reserve(&text, len), 'e', len);
+            buf_added(&text, len);
+            buf_adds(&text, "\r\nx\r\n");
+        }
+        buf_adds(&text, "0\r\n\r\n");
+        struct chunk_case row = {text.data,
+                                 text.len,
+                                 over ? HTTP1_RULE_CHUNK_EXT : HTTP1_RULE_NONE,
+                                 over ? HTTP1_RULE_CHUNK_EXT : HTTP1_RULE_NONE,
+                                 "xxxxxxxx",
+                                 0};
+        check_chunks(&row, HTTP1_CLIENT);
+        buf_release(&text);
+    }
+}
+
+static void test_list(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *list, *token;
+        bool has;
+    } rows[] = {
+        {"close", "close", true}, {" a ,\tClose\t, b", "close", true}, {"closed", "close", false},
+        {"", "close", false},     {",,close,", "close", true},         {"a b", "b", false},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        assert_int_equal(http1_list_has(rows[i].list, strlen(rows[i].list), rows[i].token,
+                                        strlen(rows[i].token)),
+                         rows[i].has);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_requests),
+        cmocka_unit_test(test_responses),
+        cmocka_unit_test(test_lenient_client),
+        cmocka_unit_test(test_limits),
+        cmocka_unit_test(test_head_limit),
+        cmocka_unit_test(test_fields),
+        cmocka_unit_test(test_folded_value_spans_lines),
+        cmocka_unit_test(test_keep_alive),
+        cmocka_unit_test(test_answer_to_head_has_no_body),
+        cmocka_unit_test(test_chunks),
+        cmocka_unit_test(test_chunk_extensions_are_bounded_in_all),
+        cmocka_unit_test(test_list),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

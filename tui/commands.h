@@ -1,0 +1,17 @@
+// What: the handlers that verbs.def names.
+#ifndef TUI_COMMANDS_H
+#define TUI_COMMANDS_H
+
+struct command;
+
+int cmd_up(struct command *command);
+int cmd_verify(struct command *command);
+int cmd_build(struct command *command);
+int cmd_exec(struct command *command);
+int cmd_env(struct command *command);
+int cmd_status(struct command *command);
+int cmd_restart(struct command *command);
+int cmd_reload(struct command *command);
+int cmd_stop(struct command *command);
+
+#endif

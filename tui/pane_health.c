@@ -1,0 +1,151 @@
+// What: why it is, or is not, healthy: rule, the cloud's own sentence, the way out; below them the
+// last probes.
+#include "tui/pane.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "sandbox/base/cleanup.h"
+#include "sandbox/base/clock.h"
+#include "sandbox/base/i18n.h"
+#include "sandbox/base/mem.h"
+#include "tui/text.h"
+
+#define LABEL_COLS 9
+#define PATH_COLS  20
+
+// Where a row of width cols ends: at a blank if one is near, never within a character.
+static size_t row_length(const char *text, int cols)
+{
+    size_t line = strcspn(text, "\n");
+    size_t fits = text_fit(text, cols);
+    if (fits >= line) {
+        return line;
+    }
+    for (size_t at = fits; at > fits / 2; at--) {
+        if (text[at] == ' ') {
+            return at;
+        }
+    }
+    return fits ? fits : line;
+}
+
+// Draws text in rows of its own width below each other; returns the row behind the last.
+static int draw_wrapped(struct canvas *canvas, struct rect area, enum style style, const char *text)
+{
+    int row = area.row;
+    while (*text && row < area.row + area.rows) {
+        size_t len = row_length(text, area.cols);
+        auto_free
+        char *line = str_dup_len(text, len);
+        canvas_text(canvas, row++, area.col, area.col + area.cols, style, line);
+        text += len;
+        text += *text == ' ' || *text == '\n';
+    }
+    return row;
+}
+
+// "rule     P-105: ..."; returns the row behind it.
+static int draw_reason(struct canvas *canvas, struct rect rect, int row, const char *label,
+                       enum style style, const char *text)
+{
+    if (str_empty(text) || row >= rect.row + rect.rows) {
+        return row;
+    }
+    canvas_text(canvas, row, rect.col, rect.col + LABEL_COLS, STYLE_STRONG, label);
+    struct rect area = {row, rect.col + LABEL_COLS, rect.row + rect.rows - row,
+                        rect.cols - LABEL_COLS};
+    return draw_wrapped(canvas, area, style, text);
+}
+
+static int draw_failure(const struct snapshot *snapshot, struct canvas *canvas, struct rect rect)
+{
+    if (!*snapshot->failure) {
+        return rect.row;
+    }
+    auto_free
+    char *rule = *snapshot->failure_rule
+                     ? str_printf("%s: %s", snapshot->failure_rule, snapshot->failure)
+                     : str_dup(snapshot->failure);
+    const char *label = *snapshot->failure_rule ? _("rule") : _("why");
+    int row = draw_reason(canvas, rect, rect.row, label, STYLE_BAD, rule);
+    row = draw_reason(canvas, rect, row, _("cloud"), STYLE_NORMAL, snapshot->failure_cloud);
+    row = draw_reason(canvas, rect, row, _("mend"), STYLE_GOOD, snapshot->failure_mend);
+    return row + 1;
+}
+
+static void describe_verdict(const struct snapshot_probe *probe, enum style *ret_style,
+                             const char **ret_word)
+{
+    static const struct {
+        const char *verdict;
+        enum style style;
+        const char *word;
+    } verdicts[] = {
+        {"healthy", STYLE_GOOD, N_("healthy")},
+        {"not-yet", STYLE_WARN, N_("not yet")},
+        {"failed", STYLE_BAD, N_("failed")},
+    };
+    *ret_style = STYLE_NORMAL;
+    *ret_word = probe->verdict;
+    for (size_t i = 0; i < ARRAY_LEN(verdicts); i++) {
+        if (strcmp(verdicts[i].verdict, probe->verdict) == 0) {
+            *ret_style = verdicts[i].style;
+            *ret_word = _(verdicts[i].word);
+        }
+    }
+}
+
+static void draw_probe(const struct snapshot_probe *probe, struct canvas *canvas, int row,
+                       struct rect rect)
+{
+    int end = rect.col + rect.cols;
+    char time[9];
+    enum style style;
+    const char *word;
+    clock_format_hms(probe->wall_ms, time);
+    describe_verdict(probe, &style, &word);
+    canvas_text(canvas, row, rect.col, end, STYLE_DIM, time);
+    int col = rect.col + 10;
+    canvas_text(canvas, row, col, col + 6, STYLE_DIM, probe->instance);
+    col += 7;
+    canvas_text_cut(canvas, row, col, col + PATH_COLS, STYLE_NORMAL, probe->path);
+    col += PATH_COLS + 1;
+    if (probe->status > 0) {
+        canvas_textf(canvas, row, col, end, STYLE_NORMAL, "%3lld", (long long)probe->status);
+    } else {
+        canvas_text(canvas, row, col, end, STYLE_BAD, "  –");
+    }
+    col += 4;
+    if (probe->ms >= 0 && probe->status > 0) {
+        canvas_textf(canvas, row, col, end, STYLE_DIM, "%5lld ms", (long long)probe->ms);
+    }
+    col = canvas_text(canvas, row, col + 10, end, style, word);
+    if (*probe->text && col + 2 < end) {
+        canvas_text_cut(canvas, row, col + 2, end, STYLE_DIM, probe->text);
+    }
+}
+
+static void draw(const void *state, const struct pane_model *model, struct canvas *canvas,
+                 struct rect rect)
+{
+    (void)state;
+    const struct snapshot *snapshot = model->snapshot;
+    int row = draw_failure(snapshot, canvas, rect);
+    int room = rect.row + rect.rows - row;
+    int count = (int)snapshot->probe_count;
+    if (count == 0 && room > 0) {
+        canvas_text(canvas, row, rect.col, rect.col + rect.cols, STYLE_DIM,
+                    _("no probe yet: it is asked as soon as it listens"));
+        return;
+    }
+    for (int i = count > room ? count - room : 0; i < count && room > 0; i++) {
+        draw_probe(&snapshot->probes[i], canvas, row++, rect);
+    }
+}
+
+const struct pane_ops pane_health = {
+    .name = "health",
+    .title = N_("Health"),
+    .draw = draw,
+};
