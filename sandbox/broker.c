@@ -1,11 +1,12 @@
 // One notification: read what the app asked (process_vm_readv works for threads and without /proc),
-// duplicate its socket (pidfd_getfd), check that the asker still lives, decide, perform on the duplicate,
-// answer. Sockets are remembered by SO_COOKIE, so that listen() knows what bind() was asked.
+// duplicate its socket (pidfd_getfd), check that the asker still lives, decide, perform on the
+// duplicate, answer. Sockets are remembered by SO_COOKIE, so that listen() knows what bind() was
+// asked.
 //
-// "Continue" is given only for families that are not the internet's (AF_UNIX above all: a path must be
-// resolved with the app's own ids and directory). It is racy: a thread could swap the descriptor for an
-// internet socket between our look and the kernel's. Acceptable: whoever does that on purpose exposes a
-// port of its own developer's machine, and gains nothing inside.
+// "Continue" is given only for families that are not the internet's (AF_UNIX above all: a path must
+// be resolved with the app's own ids and directory). It is racy: a thread could swap the descriptor
+// for an internet socket between our look and the kernel's. Acceptable: whoever does that on
+// purpose exposes a port of its own developer's machine, and gains nothing inside.
 #include "sandbox/broker.h"
 
 #include <arpa/inet.h>
@@ -41,8 +42,9 @@ int broker_init(struct broker *broker, int listener_fd, bool killable,
     if (syscall(SYS_seccomp, SECCOMP_GET_NOTIF_SIZES, 0, &sizes) < 0) {
         return -1;
     }
-    // The app waits for us alone: wake us at once, on its own processor (6.6). It also narrows the moment
-    // in which a signal without SA_RESTART can interrupt a bind before we have taken it (EINTR).
+    // The app waits for us alone: wake us at once, on its own processor (6.6). It also narrows the
+    // moment in which a signal without SA_RESTART can interrupt a bind before we have taken it
+    // (EINTR).
     ioctl(listener_fd, NOTIF_SET_FLAGS, NOTIF_SYNC_WAKE_UP);
     broker->request_size = sizes.seccomp_notif;
     broker->response_size = sizes.seccomp_notif_resp;
@@ -245,11 +247,13 @@ static int perform(struct broker *broker, int fd, const struct broker_socket *so
 static void report(struct broker *broker, enum wire_kind kind, const struct wire_socket *socket)
 {
     struct wire_message message = {.kind = kind, .socket = *socket};
-    // An app that binds in a loop must not block init: such reports are dropped. LISTENING never is.
+    // An app that binds in a loop must not block init: such reports are dropped. LISTENING never
+    // is.
     wire_send(broker->report_fd, &message, NULL, 0, kind == WIRE_BOUND ? MSG_DONTWAIT : 0);
 }
 
-// COMPAT(5.18): without WAIT_KILLABLE_RECV a signal makes the app's call start anew after we performed it.
+// COMPAT(5.18): without WAIT_KILLABLE_RECV a signal makes the app's call start anew after we
+// performed it.
 static bool was_done_before(const struct broker *broker, const struct broker_known *known,
                             const struct wire_socket *socket)
 {

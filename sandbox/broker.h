@@ -1,9 +1,9 @@
-// What: the port broker: bind() and listen() of the app's IPv4 and IPv6 sockets, done by init on the
-//       instance's own loopback address.
+// What: the port broker: bind() and listen() of the app's IPv4 and IPv6 sockets, done by init on
+//       the instance's own loopback address.
 // Why: several instances have port 3000 on one host, nothing is exposed on the LAN, the moment of
-//      listen() is known, and what the app asked for is a fact (P-92, P-105; DESIGN 6).
+//       listen() is known, and what the app asked for is a fact (P-92, P-105; DESIGN 6).
 // Order: the command's process installs the filter (filter.h) and hands init the listener;
-//      broker_init(), then broker_handle() whenever the listener is readable.
+//       broker_init(), then broker_handle() whenever the listener is readable.
 // Owns: the listener. broker_decide() is pure: all rules are there.
 // Not: other families. They are passed on to the kernel, see broker.c.
 #ifndef SANDBOX_BROKER_H
@@ -50,11 +50,13 @@ struct broker_decision {
     bool spare_v6only;
 };
 
-// What bind(socket, <asked, asked_len>) becomes. asked_len as given by the app, asked holds at most that.
+// What bind(socket, <asked, asked_len>) becomes. asked_len as given by the app, asked holds at most
+// that.
 void broker_decide(const struct broker_rule *rule, const struct broker_socket *socket,
                    const union broker_address *asked, socklen_t asked_len,
                    struct broker_decision *ret_decision);
-// The same for listen() on a socket that was never bound: the kernel would choose 0.0.0.0 and any port.
+// The same for listen() on a socket that was never bound: the kernel would choose 0.0.0.0 and any
+// port.
 void broker_decide_unbound(const struct broker_rule *rule, const struct broker_socket *socket,
                            struct broker_decision *ret_decision);
 void broker_print_address(uint32_t address, char out[static 16]); // "127.77.3.1"
@@ -86,7 +88,8 @@ struct broker {
 // Takes listener_fd. 0, or -1 with errno.
 int broker_init(struct broker *broker, int listener_fd, bool killable,
                 const struct broker_rule *rule, int report_fd);
-// Takes one notification and answers it. -1 when the listener is dead (nobody has the filter any more).
+// Takes one notification and answers it. -1 when the listener is dead (nobody has the filter any
+// more).
 int broker_handle(struct broker *broker);
 void broker_release(struct broker *broker);
 

@@ -63,8 +63,8 @@ static bool has_ports(const struct broker_socket *socket)
     }
 }
 
-static void place(const struct broker_rule *rule, const struct broker_socket *socket,
-                  uint16_t port, struct broker_decision *decision)
+static void place(const struct broker_rule *rule, const struct broker_socket *socket, uint16_t port,
+                  struct broker_decision *decision)
 {
     bool is_public = is_stream(socket) && port != 0 && port == rule->public_port;
     uint16_t actual = is_public ? rule->actual_port : port;
@@ -76,7 +76,8 @@ static void place(const struct broker_rule *rule, const struct broker_socket *so
     }
     decision->len = set_mapped(&decision->address, rule->address, actual);
     decision->clear_v6only = true;
-    // A server with one socket for each family: the v4 one serves, this one may be anywhere harmless.
+    // A server with one socket for each family: the v4 one serves, this one may be anywhere
+    // harmless.
     if (socket->v6only) {
         decision->spare_len = set_v6_loopback(&decision->spare, 0);
         decision->spare_v6only = true;

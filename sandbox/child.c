@@ -1,9 +1,9 @@
-// Sources of binds are opened before the root changes (open-sources): a link like /etc/resolv.conf ->
-// /run/... must be resolved on the host, not inside. After that the old root stays at PLAN_HOST_ROOT for
-// the versions, which are known only at go; only init runs until it is detached.
+// Sources of binds are opened before the root changes (open-sources): a link like /etc/resolv.conf
+// -> /run/... must be resolved on the host, not inside. After that the old root stays at
+// PLAN_HOST_ROOT for the versions, which are known only at go; only init runs until it is detached.
 //
-// pivot_root comes first and the new root is built in place, instead of building it aside: mounting a
-// tmpfs somewhere would hide that directory of the host, which may hold a bind's source.
+// pivot_root comes first and the new root is built in place, instead of building it aside: mounting
+// a tmpfs somewhere would hide that directory of the host, which may hold a bind's source.
 #include "sandbox/child.h"
 
 #include <errno.h>
@@ -107,9 +107,9 @@ static int run_private(struct child *child, struct plan_op *op)
 
 #define CLONE_TREE (KERNEL_OPEN_TREE_CLONE | KERNEL_OPEN_TREE_CLOEXEC | KERNEL_AT_RECURSIVE)
 
-// A bind of the go stage comes when the old root is detached, and nothing can be bound from there any
-// more: its copy is made now. It must come late: the version may hold links, and while the old root is
-// there a link could lead the mount point to the host.
+// A bind of the go stage comes when the old root is detached, and nothing can be bound from there
+// any more: its copy is made now. It must come late: the version may hold links, and while the old
+// root is there a link could lead the mount point to the host.
 static int open_source(const struct plan_op *bind)
 {
     if (bind->stage == PLAN_GO) {
@@ -166,8 +166,8 @@ static uint64_t bind_attributes(const struct plan_op *op)
     return attributes;
 }
 
-// COMPAT(5.11): without mount_setattr. Flags that the mount has already must be repeated (they may be
-// locked); mounts below it keep their own.
+// COMPAT(5.11): without mount_setattr. Flags that the mount has already must be repeated (they may
+// be locked); mounts below it keep their own.
 static int bind_classic(const struct plan_op *op)
 {
     char source[64];
@@ -327,8 +327,9 @@ static int run_writable(struct child *child, struct plan_op *op)
     return mount(op->source, op->target, NULL, MS_BIND, NULL);
 }
 
-// Not dumpable: the app must not read init's memory, a copy of our engine's. The death signal is set last
-// (a change of ids clears it) and the parent looked at afterwards: it may have died before.
+// Not dumpable: the app must not read init's memory, a copy of our engine's. The death signal is
+// set last (a change of ids clears it) and the parent looked at afterwards: it may have died
+// before.
 static int run_guard(struct child *child, struct plan_op *op)
 {
     (void)op;
@@ -363,8 +364,8 @@ static int mount_overlay(struct child *child, const int *fds, size_t count)
     return mount("overlay", plan->work_dir, "overlay", MS_NOSUID | MS_NODEV, options);
 }
 
-// Lowers go in as descriptors: paths may hold the option separators and exceed the option page. With an
-// upper directory one lower is enough (without, the kernel wants two).
+// Lowers go in as descriptors: paths may hold the option separators and exceed the option page.
+// With an upper directory one lower is enough (without, the kernel wants two).
 static int run_overlay(struct child *child, struct plan_op *op)
 {
     (void)op;
@@ -434,8 +435,8 @@ static int run_read_only(struct child *child, struct plan_op *op)
     if (errno != ENOSYS) {
         return -1;
     }
-    return mount(NULL, op->target, NULL,
-                 MS_BIND | MS_REMOUNT | MS_RDONLY | MS_NOSUID | MS_NODEV, NULL);
+    return mount(NULL, op->target, NULL, MS_BIND | MS_REMOUNT | MS_RDONLY | MS_NOSUID | MS_NODEV,
+                 NULL);
 }
 
 // ---- ids ----
@@ -456,7 +457,8 @@ static int run_init_ids(struct child *child, struct plan_op *op)
     return result < 0 ? -1 : run_guard(child, op); // the change has undone the guard
 }
 
-// As init of a sandbox without a PID namespace may have become the user already, nothing may be left.
+// As init of a sandbox without a PID namespace may have become the user already, nothing may be
+// left.
 static int run_ids(struct child *child, struct plan_op *op)
 {
     (void)op;

@@ -1,8 +1,10 @@
-// What: carries out the operations of a plan, one stage at a time, in the process that they are about.
+// What: carries out the operations of a plan, one stage at a time, in the process that they are
+//       about.
 // Why: everything the sandbox does to a process is one row of operations.def and one function here.
 // Order: init: PLAN_BUILD, PLAN_GO; the command's process: PLAN_COMMAND.
-// Not: allocation or locks: these functions run in a forked copy and make system calls only (copying a
-//      version, in init, is the exception; our process has one thread, so malloc works there).
+// Not: allocation or locks: these functions run in a forked copy and make system calls only
+//       (copying a version, in init, is the exception; our process has one thread, so malloc works
+//       there).
 #ifndef SANDBOX_CHILD_H
 #define SANDBOX_CHILD_H
 

@@ -56,8 +56,8 @@ static bool is_file(const char *path)
     return stat(path, &info) == 0 && S_ISREG(info.st_mode);
 }
 
-// execve() along PATH, as a shell does: not found goes on, found but forbidden is remembered. Returns the
-// errno; *ret_found says whether a file of that name was there.
+// execve() along PATH, as a shell does: not found goes on, found but forbidden is remembered.
+// Returns the errno; *ret_found says whether a file of that name was there.
 static int try_path(const struct child_go *go, bool *ret_found)
 {
     const char *name = go->argv[0];
@@ -68,8 +68,8 @@ static int try_path(const struct child_go *go, bool *ret_found)
         *ret_found = is_file(name);
         return errnum;
     }
-    for (const char *dir = path_of(go->env); dir; dir = strchr(dir, ':') ? strchr(dir, ':') + 1
-                                                                         : NULL) {
+    for (const char *dir = path_of(go->env); dir;
+         dir = strchr(dir, ':') ? strchr(dir, ':') + 1 : NULL) {
         char path[PATH_MAX];
         int len = (int)strcspn(dir, ":");
         if (snprintf(path, sizeof path, "%.*s%s%s", len, dir, len ? "/" : "", name) >=
@@ -115,6 +115,7 @@ static int enter_cwd(const struct child *child, struct error *error)
 void command_main(struct child *child, int channel_fd)
 {
     struct wire_message message = {.kind = WIRE_LISTENER};
+    struct wire_message proceed;
     process_reset_signals();
     channel_fd = arrange(child->go->stdio, channel_fd);
     umask(022);
@@ -127,6 +128,9 @@ void command_main(struct child *child, int channel_fd)
             error_set_errno(&message.error, ERROR_SYSTEM, errno, "sendmsg");
             give_up(channel_fd, &message);
         }
+    }
+    if (!child->plan->pid_namespace && wire_receive(channel_fd, &proceed, NULL) <= 0) {
+        _exit(127); // init is gone
     }
     // With the command's own ids, or a directory of another user would open.
     if (enter_cwd(child, &message.error) == 0) {

@@ -32,7 +32,8 @@
 #define GIVE(action)       BPF_STMT(BPF_RET | BPF_K, action)
 #define FAIL(errnum)       GIVE(SECCOMP_RET_ERRNO | (errnum))
 #define ON(number, action) BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, number, 0, 1), action
-// Both calls have their flags in the first argument, here and on aarch64; the low half holds them all.
+// Both calls have their flags in the first argument, here and on aarch64; the low half holds them
+// all.
 #define ON_NEW_USER_NAMESPACE(number)                                                              \
     BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, number, 0, 4), LOAD(DATA(args[0])),                        \
         BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, CLONE_NEWUSER, 0, 1), FAIL(EPERM), LOAD(DATA(nr))

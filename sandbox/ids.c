@@ -10,9 +10,9 @@
 #include "sandbox/base/fs.h"
 #include "sandbox/base/i18n.h"
 
-// Everything else of the host is mapped up here, so that init (0 inside, with capabilities) can walk
-// through directories of other users on the way to a bind's source. The command gains nothing by it: it
-// has one id and no capability.
+// Everything else of the host is mapped up here, so that init (0 inside, with capabilities) can
+// walk through directories of other users on the way to a bind's source. The command gains nothing
+// by it: it has one id and no capability.
 #define OTHERS_BASE 0x10000000u
 #define OTHERS_LAST 0x7fffffffu
 

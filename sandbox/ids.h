@@ -1,6 +1,6 @@
 // What: the id maps of a user namespace, written by the parent.
-// Why: as real root two ids are wanted: 0, so that init can build, and an unprivileged one for the command.
-//      An ordinary user can map only itself.
+// Why: as real root two ids are wanted: 0, so that init can build, and an unprivileged one for the
+//       command. An ordinary user can map only itself.
 // Not: deciding which; the plan does.
 #ifndef SANDBOX_IDS_H
 #define SANDBOX_IDS_H

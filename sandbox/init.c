@@ -1,11 +1,11 @@
-// Init is a forked copy of the parent and never execs: the parent has one thread, so the copy is whole,
-// and an exec of our executable would cost more than all the mounts. What a fork inherits is undone
-// first: descriptors, signal mask, dispositions.
+// Init is a forked copy of the parent and never execs: the parent has one thread, so the copy is
+// whole, and an exec of our executable would cost more than all the mounts. What a fork inherits is
+// undone first: descriptors, signal mask, dispositions.
 //
-// One poll loop: the control socket (its end: our parent is gone, everything dies), SIGCHLD through a
-// signalfd (with the default action the kernel does not wake PID 1's poll), the command's channel until
-// exec, the broker's listener. With a PID namespace init's death ends the tree; without one it is a
-// subreaper that kills its descendants until none is left.
+// One poll loop: the control socket (its end: our parent is gone, everything dies), SIGCHLD through
+// a signalfd (with the default action the kernel does not wake PID 1's poll), the command's channel
+// until exec, the broker's listener. With a PID namespace init's death ends the tree; without one
+// it is a subreaper that kills its descendants until none is left.
 #include "sandbox/init.h"
 
 #include <dirent.h>
@@ -71,7 +71,8 @@ static void kill_children(void)
     }
 }
 
-// Orphans of those that die become our children, so in the end all are met. Without a pid namespace only.
+// Orphans of those that die become our children, so in the end all are met. Without a pid namespace
+// only.
 static void kill_descendants(void)
 {
     for (;;) {
@@ -132,6 +133,13 @@ static void start_command(struct init *init)
     close(ends[1]);
     init->command = pid;
     init->channel_fd = ends[0];
+    // Without a PID namespace our parent must be able to end the command's session when we are
+    // killed, so the command waits until it is known.
+    if (!init->child.plan->pid_namespace) {
+        struct wire_message proceed = {.kind = WIRE_PROCEED};
+        tell(init, WIRE_FORKED, pid);
+        wire_send(init->channel_fd, &proceed, NULL, 0, 0);
+    }
     for (int i = 0; i < 3; i++) {
         if (init->go.stdio[i] >= 0) {
             close(init->go.stdio[i]); // or the pipes would never end
@@ -177,7 +185,7 @@ static void take_channel(struct init *init)
     if (got == 0) {
         close(init->channel_fd);
         init->channel_fd = -1;
-        tell(init, WIRE_STARTED, (int)init->command);
+        tell(init, WIRE_STARTED, 0);
     }
 }
 
@@ -292,7 +300,8 @@ static int open_signals(const struct plan *plan)
     sigset_t set;
     sigemptyset(&set);
     sigaddset(&set, SIGCHLD);
-    // Only blocked signals of PID 1 can come from inside; TERM is wanted without a PID namespace alone.
+    // Only blocked signals of PID 1 can come from inside; TERM is wanted without a PID namespace
+    // alone.
     if (!plan->pid_namespace) {
         sigaddset(&set, SIGTERM);
     }

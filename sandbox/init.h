@@ -1,5 +1,5 @@
-// What: PID 1 of a sandbox: builds it, parks, starts the command when told, reaps, forwards signals, runs
-//       the port broker, ends with the command or with our process.
+// What: PID 1 of a sandbox: builds it, parks, starts the command when told, reaps, forwards
+//       signals, runs the port broker, ends with the command or with our process.
 // Order: the process that sandbox.c has cloned calls init_main() and never returns.
 #ifndef SANDBOX_INIT_H
 #define SANDBOX_INIT_H

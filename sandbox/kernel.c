@@ -5,7 +5,8 @@
 #include <stddef.h>
 #include <string.h>
 
-// COMPAT(5.3), and container profiles that answer ENOSYS or EPERM to clone3, whose flags they cannot see.
+// COMPAT(5.3), and container profiles that answer ENOSYS or EPERM to clone3, whose flags they
+// cannot see.
 static int clone_classic(unsigned long flags, int *ret_pidfd)
 {
     return (int)syscall(SYS_clone, flags | CLONE_PIDFD | SIGCHLD, NULL, ret_pidfd, NULL, NULL);

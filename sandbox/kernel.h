@@ -1,5 +1,6 @@
 // What: the few system calls and constants that older C libraries lack, under names of our own.
-// Why: Ubuntu 22.04's glibc 2.35 has no mount_setattr, and <linux/mount.h> clashes with <sys/mount.h>.
+// Why: Ubuntu 22.04's glibc 2.35 has no mount_setattr, and <linux/mount.h> clashes with
+//       <sys/mount.h>.
 #ifndef SANDBOX_KERNEL_H
 #define SANDBOX_KERNEL_H
 
@@ -9,14 +10,14 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#define KERNEL_OPEN_TREE_CLONE    1u
-#define KERNEL_OPEN_TREE_CLOEXEC  ((unsigned)O_CLOEXEC)
-#define KERNEL_MOVE_F_EMPTY_PATH  0x4u
-#define KERNEL_AT_RECURSIVE       0x8000u
-#define KERNEL_MOUNT_RDONLY       0x1u
-#define KERNEL_MOUNT_NOSUID       0x2u
-#define KERNEL_MOUNT_NODEV        0x4u
-#define KERNEL_MOUNT_NOEXEC       0x8u
+#define KERNEL_OPEN_TREE_CLONE   1u
+#define KERNEL_OPEN_TREE_CLOEXEC ((unsigned)O_CLOEXEC)
+#define KERNEL_MOVE_F_EMPTY_PATH 0x4u
+#define KERNEL_AT_RECURSIVE      0x8000u
+#define KERNEL_MOUNT_RDONLY      0x1u
+#define KERNEL_MOUNT_NOSUID      0x2u
+#define KERNEL_MOUNT_NODEV       0x4u
+#define KERNEL_MOUNT_NOEXEC      0x8u
 
 struct kernel_mount_attr {
     uint64_t set;
@@ -51,7 +52,8 @@ static inline int kernel_pidfd_getfd(int pidfd, int fd)
     return (int)syscall(SYS_pidfd_getfd, pidfd, fd, 0);
 }
 
-// Like fork() into new namespaces; the child's pidfd (close-on-exec) goes to *ret_pidfd in the parent.
+// Like fork() into new namespaces; the child's pidfd (close-on-exec) goes to *ret_pidfd in the
+// parent.
 int kernel_clone(unsigned long flags, int *ret_pidfd);
 
 #endif

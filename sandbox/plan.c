@@ -1,47 +1,26 @@
 #include "sandbox/plan.h"
 
 #include <linux/sched.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#include "sandbox/base/buf.h"
 #include "sandbox/base/cleanup.h"
 #include "sandbox/base/i18n.h"
 
-static const char *const kind_names[PLAN_KIND__COUNT] = {
-#define OPERATION(kind, name, function) [PLAN_##kind] = name,
-#include "sandbox/operations.def"
-#undef OPERATION
-};
-
-static const char *const stage_titles[PLAN_STAGE__COUNT] = {
-    [PLAN_PARENT] = "outside",
-    [PLAN_BUILD] = "init builds, then parks",
-    [PLAN_GO] = "init, when told which version",
-    [PLAN_COMMAND] = "the command's process, before exec",
-};
-
-// What of the host's system the app sees. Directories that are links on a host with a merged /usr stay
-// links. The pieces of /etc are those that outbound calls and text need; a missing one is skipped.
+// What of the host's system the app sees. Directories that are links on a host with a merged /usr
+// stay links. The pieces of /etc are those that outbound calls and text need; a missing one is
+// skipped.
 static const char *const system_paths[] = {
-    "/usr",
-    "/bin",
-    "/sbin",
-    "/lib",
-    "/lib32",
-    "/lib64",
-    "/libx32",
+    "/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32",
 };
 static const char *const system_files[] = {
-    "/etc/resolv.conf",     "/etc/hosts",           "/etc/host.conf",
-    "/etc/nsswitch.conf",   "/etc/gai.conf",        "/etc/ssl",
-    "/etc/ca-certificates", "/etc/pki",             "/etc/crypto-policies",
-    "/etc/mime.types",      "/etc/services",        "/etc/protocols",
-    "/etc/fonts",           "/etc/ld.so.cache",     "/etc/ld.so.conf",
-    "/etc/ld.so.conf.d",    "/etc/alternatives",
+    "/etc/resolv.conf",     "/etc/hosts",       "/etc/host.conf",       "/etc/nsswitch.conf",
+    "/etc/gai.conf",        "/etc/ssl",         "/etc/ca-certificates", "/etc/pki",
+    "/etc/crypto-policies", "/etc/mime.types",  "/etc/services",        "/etc/protocols",
+    "/etc/fonts",           "/etc/ld.so.cache", "/etc/ld.so.conf",      "/etc/ld.so.conf.d",
+    "/etc/alternatives",
 };
 static const char *const devices[] = {
     "/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom", "/dev/tty",
@@ -59,11 +38,6 @@ static const char *const protected_proc[] = {
     "/proc/bus",
 };
 
-const char *plan_kind_name(enum plan_kind kind)
-{
-    return kind < PLAN_KIND__COUNT ? kind_names[kind] : "?";
-}
-
 // The returned row is valid until the next one is added.
 static struct plan_op *add(struct plan *plan, enum plan_stage stage, enum plan_kind kind,
                            const char *target)
@@ -77,18 +51,20 @@ static struct plan_op *add(struct plan *plan, enum plan_stage stage, enum plan_k
     return op;
 }
 
-static void add_file(struct plan *plan, const char *target, const void *bytes, size_t len,
-                     mode_t mode)
+static struct plan_op *add_file(struct plan *plan, enum plan_stage stage, const char *target,
+                                const void *bytes, size_t len, mode_t mode)
 {
-    struct plan_op *op = add(plan, PLAN_BUILD, PLAN_FILE, target);
+    struct plan_op *op = add(plan, stage, PLAN_FILE, target);
     op->bytes = str_dup_len(bytes, len);
     op->byte_count = len;
     op->mode = mode;
+    return op;
 }
 
-static void add_symlink(struct plan *plan, const char *target, const char *to)
+static void add_symlink(struct plan *plan, enum plan_stage stage, const char *target,
+                        const char *to)
 {
-    add(plan, PLAN_BUILD, PLAN_SYMLINK, target)->source = str_dup(to);
+    add(plan, stage, PLAN_SYMLINK, target)->source = str_dup(to);
 }
 
 static void add_bind(struct plan *plan, enum plan_stage stage, const struct sandbox_bind *bind)
@@ -153,8 +129,7 @@ static void add_outside(struct plan *plan, const struct sandbox_host *host)
         return;
     }
     struct plan_op *op = add(plan, PLAN_PARENT, PLAN_NAMESPACES, NULL);
-    op->text = str_printf("%smount ipc uts%s",
-                          host->has[SANDBOX_USER_NAMESPACE] ? "user " : "",
+    op->text = str_printf("%smount ipc uts%s", host->has[SANDBOX_USER_NAMESPACE] ? "user " : "",
                           plan->pid_namespace ? " pid" : "");
     if (!host->has[SANDBOX_USER_NAMESPACE]) {
         return;
@@ -189,7 +164,7 @@ static void add_identity_file(struct plan *plan, const struct sandbox_spec *spec
                               char *text)
 {
     if (!spec_provides(spec, path)) {
-        add_file(plan, path, text, strlen(text), 0644);
+        add_file(plan, PLAN_BUILD, path, text, strlen(text), 0644);
     }
     free(text);
 }
@@ -201,9 +176,9 @@ static void add_identity(struct plan *plan, const struct sandbox_spec *spec)
                                  "%s:x:%u:%u::%s:/bin/sh\n"
                                  "nobody:x:65534:65534:nobody:/nonexistent:/usr/sbin/nologin\n",
                                  spec->user_name, plan->uid, plan->gid, spec->home));
-    add_identity_file(plan, spec, "/etc/group",
-                      str_printf("root:x:0:\n%s:x:%u:\nnogroup:x:65534:\n", spec->user_name,
-                                 plan->gid));
+    add_identity_file(
+        plan, spec, "/etc/group",
+        str_printf("root:x:0:\n%s:x:%u:\nnogroup:x:65534:\n", spec->user_name, plan->gid));
     add_identity_file(plan, spec, "/etc/hostname", str_printf("%s\n", spec->hostname));
 }
 
@@ -233,10 +208,10 @@ static void add_dev(struct plan *plan, const struct sandbox_spec *spec)
         op->flags = PLAN_DEVICE | (strcmp(devices[i], "/dev/tty") == 0 ? PLAN_OPTIONAL : 0);
     }
     for (size_t i = 0; i < ARRAY_LEN(device_links); i++) {
-        add_symlink(plan, device_links[i].target, device_links[i].to);
+        add_symlink(plan, PLAN_BUILD, device_links[i].target, device_links[i].to);
     }
     add(plan, PLAN_BUILD, PLAN_DEVPTS, "/dev/pts")->flags = PLAN_OPTIONAL;
-    add_symlink(plan, "/dev/ptmx", "pts/ptmx");
+    add_symlink(plan, PLAN_BUILD, "/dev/ptmx", "pts/ptmx");
     struct plan_op *shm = add(plan, PLAN_BUILD, PLAN_TMPFS, "/dev/shm");
     shm->size = spec->shm_bytes;
     shm->mode = 01777;
@@ -259,29 +234,38 @@ static void add_writable(struct plan *plan, const struct sandbox_spec *spec)
     op->mode = 0755;
 }
 
-static void add_spec_rows(struct plan *plan, const struct sandbox_spec *spec)
+// What lies below work_dir comes when the version is there, which would hide it.
+static enum plan_stage stage_of(const struct sandbox_spec *spec, const char *target)
+{
+    return is_below(target, spec->work_dir) ? PLAN_GO : PLAN_BUILD;
+}
+
+static void add_spec_rows(struct plan *plan, const struct sandbox_spec *spec, enum plan_stage stage)
 {
     for (size_t i = 0; i < spec->bind_count; i++) {
-        if (!is_below(spec->binds[i].target, spec->work_dir)) {
-            add_bind(plan, PLAN_BUILD, &spec->binds[i]);
+        if (stage_of(spec, spec->binds[i].target) == stage) {
+            add_bind(plan, stage, &spec->binds[i]);
         }
     }
     for (size_t i = 0; i < spec->file_count; i++) {
         const struct sandbox_file *file = &spec->files[i];
-        add_file(plan, file->target, file->bytes, file->len, file->mode);
-        if (is_below(file->target, spec->home)) {
-            plan->ops[plan->count - 1].flags = PLAN_OWNED;
+        if (stage_of(spec, file->target) == stage) {
+            struct plan_op *op =
+                add_file(plan, stage, file->target, file->bytes, file->len, file->mode);
+            op->flags = is_below(file->target, spec->home) ? PLAN_OWNED : 0;
         }
     }
     for (size_t i = 0; i < spec->symlink_count; i++) {
-        add_symlink(plan, spec->symlinks[i].target, spec->symlinks[i].to);
+        if (stage_of(spec, spec->symlinks[i].target) == stage) {
+            add_symlink(plan, stage, spec->symlinks[i].target, spec->symlinks[i].to);
+        }
     }
 }
 
-// Order: the old root becomes reachable at PLAN_HOST_ROOT and everything is built in the new one; our
-// /proc is mounted while the old one is still there (the kernel asks for a fully visible one); user
-// namespaces are forbidden before /proc/sys is protected; what the app may write comes before the spec's
-// rows, because these may lie below home.
+// Order: the old root becomes reachable at PLAN_HOST_ROOT and everything is built in the new one;
+//       our /proc is mounted while the old one is still there (the kernel asks for a fully visible
+//       one); user namespaces are forbidden before /proc/sys is protected; what the app may write
+//       comes before the spec's rows, because these may lie below home.
 static void add_build(struct plan *plan, const struct sandbox_spec *spec,
                       const struct sandbox_host *host)
 {
@@ -299,7 +283,7 @@ static void add_build(struct plan *plan, const struct sandbox_spec *spec,
     add_proc(plan, host);
     add_dev(plan, spec);
     add_writable(plan, spec);
-    add_spec_rows(plan, spec);
+    add_spec_rows(plan, spec, PLAN_BUILD);
     add(plan, PLAN_BUILD, PLAN_GUARD, NULL);
 }
 
@@ -310,15 +294,32 @@ static void add_go(struct plan *plan, const struct sandbox_spec *spec,
     add(plan, PLAN_GO, kind, spec->work_dir);
     add(plan, PLAN_GO, PLAN_DETACH, PLAN_HOST_ROOT);
     add(plan, PLAN_GO, PLAN_DETACH, PLAN_WRITABLE_ROOT);
-    for (size_t i = 0; i < spec->bind_count; i++) {
-        if (is_below(spec->binds[i].target, spec->work_dir)) {
-            add_bind(plan, PLAN_GO, &spec->binds[i]);
-        }
-    }
+    add_spec_rows(plan, spec, PLAN_GO);
     add(plan, PLAN_GO, PLAN_READ_ONLY, "/");
 }
 
-// Level none: only what can be had without mounts. A bind below home becomes a link.
+// A bind below home becomes a link; all else of the spec that is not below home cannot be had.
+static void add_links(struct plan *plan, const struct sandbox_spec *spec, enum plan_stage stage)
+{
+    for (size_t i = 0; i < spec->bind_count; i++) {
+        const struct sandbox_bind *bind = &spec->binds[i];
+        if (is_below(bind->target, spec->home) && stage_of(spec, bind->target) == stage) {
+            auto_free char *target = mapped(plan, bind->target);
+            add_symlink(plan, stage, target, bind->source);
+        }
+    }
+    for (size_t i = 0; i < spec->file_count; i++) {
+        const struct sandbox_file *file = &spec->files[i];
+        if (is_below(file->target, spec->home) && stage_of(spec, file->target) == stage) {
+            auto_free char *target = mapped(plan, file->target);
+            add_file(plan, stage, target, file->bytes, file->len, file->mode)->flags = PLAN_OWNED;
+        }
+    }
+}
+
+// Level none: only what can be had without mounts. As root, init becomes the app's user: over
+// another user's processes it would have no power without CAP_SYS_PTRACE, which containers
+// withhold, and a link in the version must not lead root's hand to the host.
 static void add_without_mounts(struct plan *plan, const struct sandbox_spec *spec)
 {
     add(plan, PLAN_BUILD, PLAN_SUBREAPER, NULL);
@@ -328,31 +329,17 @@ static void add_without_mounts(struct plan *plan, const struct sandbox_spec *spe
         op->flags = PLAN_OWNED;
         op->mode = i ? 0755 : 0700;
     }
-    for (size_t i = 0; i < spec->bind_count; i++) {
-        if (is_below(spec->binds[i].target, spec->home)) {
-            auto_free char *target = mapped(plan, spec->binds[i].target);
-            add_symlink(plan, target, spec->binds[i].source);
-        }
-    }
-    for (size_t i = 0; i < spec->file_count; i++) {
-        const struct sandbox_file *file = &spec->files[i];
-        if (is_below(file->target, spec->home)) {
-            auto_free char *target = mapped(plan, file->target);
-            add_file(plan, target, file->bytes, file->len, file->mode);
-            plan->ops[plan->count - 1].flags = PLAN_OWNED;
-        }
-    }
+    add_links(plan, spec, PLAN_BUILD);
     add(plan, PLAN_BUILD, PLAN_GUARD, NULL);
     add(plan, PLAN_GO, PLAN_COPY, plan->work_dir);
-    // Without namespaces init has no power over another user's processes unless it is root with
-    // CAP_SYS_PTRACE, which containers withhold: so it becomes the same user.
     if (plan->drops_ids) {
         add(plan, PLAN_GO, PLAN_INIT_IDS, NULL)->text = str_printf("%u:%u", plan->uid, plan->gid);
     }
+    add_links(plan, spec, PLAN_GO);
 }
 
-// No new privileges first, because an unprivileged filter needs it; ids before the filter and the death
-// signal, because a change of ids clears the latter.
+// No new privileges first, because an unprivileged filter needs it; ids before the filter and the
+// death signal, because a change of ids clears the latter.
 static void add_command(struct plan *plan)
 {
     add(plan, PLAN_COMMAND, PLAN_SESSION, NULL);
@@ -459,85 +446,4 @@ void plan_free(struct plan *plan)
     free(plan->work_dir);
     free(plan->spec_home);
     free(plan);
-}
-
-// ---- text ----
-
-static const struct {
-    unsigned flag;
-    const char *text;
-} flag_texts[] = {
-    {PLAN_READ_ONLY_FLAG, "read-only"},
-    {PLAN_OPTIONAL, "if possible"},
-    {PLAN_DEVICE, "device"},
-    {PLAN_OWNED, "owned"},
-};
-
-// snprintf() into the rest of a buffer whose text may already be cut.
-__attribute__((format(printf, 3, 4))) static void append(char *out, size_t size,
-                                                         const char *format, ...)
-{
-    size_t len = strlen(out);
-    va_list args;
-    va_start(args, format);
-    vsnprintf(out + len, size - len, format, args);
-    va_end(args);
-}
-
-void plan_op_text(const struct plan_op *op, char *out, size_t size)
-{
-    out[0] = '\0';
-    append(out, size, "%s", plan_kind_name(op->kind));
-    if (op->target) {
-        append(out, size, " %s", op->target);
-    }
-    if (op->source) {
-        append(out, size, " %s %s", op->kind == PLAN_SYMLINK ? "->" : "<-", op->source);
-    }
-    if (op->text) {
-        append(out, size, ": %s", op->text);
-    }
-    if (op->kind == PLAN_FILE) {
-        append(out, size, " %zu bytes", op->byte_count);
-    }
-    if (op->size) {
-        append(out, size, " size=%llu", (unsigned long long)op->size);
-    }
-    if (op->mode) {
-        append(out, size, " %04o", (unsigned)op->mode);
-    }
-    for (size_t i = 0; i < ARRAY_LEN(flag_texts); i++) {
-        if (op->flags & flag_texts[i].flag) {
-            append(out, size, " (%s)", flag_texts[i].text);
-        }
-    }
-}
-
-static char *plan_print(const struct plan *plan)
-{
-    struct buf text = {.max = 1 << 20};
-    buf_addf(&text, "level: %s\n", sandbox_level_name(plan->level));
-    int stage = -1;
-    for (size_t i = 0; i < plan->count; i++) {
-        char line[1024];
-        if ((int)plan->ops[i].stage != stage) {
-            stage = (int)plan->ops[i].stage;
-            buf_addf(&text, "%s:\n", stage_titles[stage]);
-        }
-        plan_op_text(&plan->ops[i], line, sizeof line);
-        buf_addf(&text, "  %s\n", line);
-    }
-    return buf_steal(&text);
-}
-
-char *sandbox_plan_text(const struct sandbox_spec *spec, const struct sandbox_host *host)
-{
-    struct error error = {0};
-    struct plan *plan = plan_new(spec, host, &error);
-    if (!plan) {
-        return str_dup(error.message);
-    }
-    char *text = plan_print(plan);
-    plan_free(plan);
-    return text;
 }

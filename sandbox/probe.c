@@ -1,9 +1,10 @@
-// Features are found out by doing, with the very operations of a plan, in a forked process that is thrown
-// away: first in a user namespace, then (as real root) without one, at last without any namespace. What
-// the prober finds it writes as records to a pipe; what is missing there did not work.
+// Features are found out by doing, with the very operations of a plan, in a forked process that is
+// thrown away: first in a user namespace, then (as real root) without one, at last without any
+// namespace. What the prober finds it writes as records to a pipe; what is missing there did not
+// work.
 //
-// LEANLOCAL_SANDBOX_DENY makes features look absent. Denied namespaces are not asked for; the rest is
-// struck out afterwards, so that what is denied cannot be used by accident.
+// LEANLOCAL_SANDBOX_DENY makes features look absent. Denied namespaces are not asked for; the rest
+// is struck out afterwards, so that what is denied cannot be used by accident.
 #include "sandbox/sandbox.h"
 
 #include <errno.h>

@@ -1,5 +1,5 @@
-// The parent's side. Between clone and the id maps the child waits, so that it never builds with ids that
-// are not its own. The control socket is one SOCK_SEQPACKET pair; our end is non-blocking.
+// The parent's side. Between clone and the id maps the child waits, so that it never builds with
+// ids that are not its own. The control socket is one SOCK_SEQPACKET pair; our end is non-blocking.
 #include "sandbox/sandbox.h"
 
 #include <errno.h>
@@ -164,20 +164,17 @@ void sandbox_kill(struct sandbox *sandbox)
 // ---- events ----
 
 static const enum sandbox_event_kind event_kinds[] = {
-    [WIRE_PARKED] = SANDBOX_PARKED,
-    [WIRE_STARTED] = SANDBOX_STARTED,
-    [WIRE_FAILED] = SANDBOX_FAILED,
-    [WIRE_BOUND] = SANDBOX_BOUND,
-    [WIRE_LISTENING] = SANDBOX_LISTENING,
-    [WIRE_COMMAND_EXITED] = SANDBOX_COMMAND_EXITED,
+    [WIRE_PARKED] = SANDBOX_PARKED,       [WIRE_STARTED] = SANDBOX_STARTED,
+    [WIRE_FAILED] = SANDBOX_FAILED,       [WIRE_BOUND] = SANDBOX_BOUND,
+    [WIRE_LISTENING] = SANDBOX_LISTENING, [WIRE_COMMAND_EXITED] = SANDBOX_COMMAND_EXITED,
 };
 
 static void fill_event(struct sandbox *sandbox, const struct wire_message *message,
                        struct sandbox_event *event)
 {
-    event->kind = message->kind < ARRAY_LEN(event_kinds) ? event_kinds[message->kind]
-                                                         : SANDBOX_NOTHING;
-    if (event->kind == SANDBOX_STARTED) {
+    event->kind =
+        message->kind < ARRAY_LEN(event_kinds) ? event_kinds[message->kind] : SANDBOX_NOTHING;
+    if (message->kind == WIRE_FORKED) {
         sandbox->command_pid = message->number;
     } else if (event->kind == SANDBOX_COMMAND_EXITED) {
         event->wait_status = message->number;
@@ -199,10 +196,12 @@ static bool next_message(struct sandbox *sandbox, struct sandbox_event *event)
     if (sandbox->control_fd < 0) {
         return false;
     }
-    int got = wire_receive(sandbox->control_fd, &message, NULL);
-    if (got > 0) {
+    int got;
+    while ((got = wire_receive(sandbox->control_fd, &message, NULL)) > 0) {
         fill_event(sandbox, &message, event);
-        return true;
+        if (event->kind != SANDBOX_NOTHING) {
+            return true;
+        }
     }
     if (got == 0 || errno != EAGAIN) {
         close(sandbox->control_fd); // leaves the epoll set

@@ -1,4 +1,5 @@
-// What: a version without overlayfs: layers of directories copied into one, upper layers over lower ones.
+// What: a version without overlayfs: layers of directories copied into one, upper layers over lower
+//       ones.
 // Why: hosts without overlayfs in user namespaces still run, only slower.
 // Not: hard links, device nodes, sockets: an upload has none.
 #ifndef SANDBOX_VERSION_H
@@ -12,9 +13,9 @@ struct version_owner {
     gid_t gid;
 };
 
-// lowers topmost first, prefix is put before each ("" for none). Whiteouts (character device 0:0) and
-// opaque directories (user.overlay.opaque or trusted.overlay.opaque = y) are obeyed. `to` exists.
-// 0 or -1 with errno.
+// lowers topmost first, prefix is put before each ("" for none). Whiteouts (character device 0:0)
+// and opaque directories (user.overlay.opaque or trusted.overlay.opaque = y) are obeyed. `to`
+// exists. 0 or -1 with errno.
 int version_copy(char *const *lowers, size_t lower_count, const char *prefix, const char *to,
                  struct version_owner owner);
 

@@ -63,9 +63,10 @@ int wire_receive(int socket_fd, struct wire_message *ret_message, int fds[WIRE_M
     ssize_t got;
     do {
         got = recvmsg(socket_fd, &packet, MSG_CMSG_CLOEXEC);
-    } while (got < 0 && errno == EINTR);
+        // The other side left without reading all of ours: said once, before what it told us last.
+    } while (got < 0 && (errno == EINTR || errno == ECONNRESET));
     if (got < 0) {
-        return errno == ECONNRESET ? 0 : -1;
+        return -1;
     }
     take_descriptors(&packet, taken);
     for (int i = 0; i < WIRE_MAX_FDS; i++) {

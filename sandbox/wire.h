@@ -1,6 +1,7 @@
-// What: the messages between the parent, init and the command's process, over SOCK_SEQPACKET pairs, with
-//       descriptors by SCM_RIGHTS. The bulk of a go (argv, env, lowers) goes in a memfd.
-// Why: one message is one packet, so nobody parses a stream; a closed pair is the other side's death.
+// What: the messages between the parent, init and the command's process, over SOCK_SEQPACKET pairs,
+//       with descriptors by SCM_RIGHTS. The bulk of a go (argv, env, lowers) goes in a memfd.
+// Why: one message is one packet, so nobody parses a stream; a closed pair is the other side's
+//       death.
 // Not: a stable format: both ends are the same process image.
 #ifndef SANDBOX_WIRE_H
 #define SANDBOX_WIRE_H
@@ -16,12 +17,14 @@ enum wire_kind {
     WIRE_GO,     // parent -> init: descriptors [payload, stdout, stderr, stdin?]
     WIRE_SIGNAL, // parent -> init: number
     WIRE_PARKED, // init -> parent, as the events of sandbox.h
-    WIRE_STARTED,        // number: the command's pid as init sees it
+    WIRE_FORKED, // number: the command's pid as init sees it; no event
+    WIRE_STARTED,
     WIRE_FAILED,         // error
     WIRE_BOUND,          // socket
     WIRE_LISTENING,      // socket
     WIRE_COMMAND_EXITED, // number: wait status
     WIRE_LISTENER,       // command -> init: descriptor of the notification listener
+    WIRE_PROCEED,        // init -> command: the parent knows its pid
 };
 
 struct wire_socket {
@@ -44,8 +47,9 @@ struct wire_message {
 // 0, or -1 with errno (EAGAIN with MSG_DONTWAIT in flags, EPIPE). Never raises SIGPIPE.
 int wire_send(int socket_fd, const struct wire_message *message, const int *fds, size_t fd_count,
               int flags);
-// 1: a message; 0: the other side is gone; -1 with errno (EAGAIN). Descriptors are close-on-exec, -1 for
-// those that did not come; the caller owns them. fds may be NULL: then any that come are closed.
+// 1: a message; 0: the other side is gone; -1 with errno (EAGAIN). Descriptors are close-on-exec,
+// -1 for those that did not come; the caller owns them. fds may be NULL: then any that come are
+// closed.
 int wire_receive(int socket_fd, struct wire_message *ret_message, int fds[WIRE_MAX_FDS]);
 
 #endif

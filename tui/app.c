@@ -321,9 +321,8 @@ static void draw_pane(struct app *app, enum pane_id id, const struct pane_model 
         ops->update(state, model, inside.cols, inside.rows);
     }
     if (framed) {
-        auto_free
-        char *title = id == PANE_HELP ? str_dup(_(ops->title))
-                                      : str_printf("%d %s", (int)id + 1, _(ops->title));
+        auto_free char *title = id == PANE_HELP ? str_dup(_(ops->title))
+                                                : str_printf("%d %s", (int)id + 1, _(ops->title));
         const char *right = ops->right_title ? ops->right_title(state) : NULL;
         canvas_frame(canvas, rect, title, right, id == app->focus);
     }
@@ -363,8 +362,7 @@ static bool draw_dialog(const struct app *app, struct canvas *canvas, int row)
                canvas_text_cut(canvas, row, 1, canvas->cols, STYLE_STRONG, app->message) >= 0;
     }
     const char *label = app->dialog == DIALOG_SEARCH ? "/" : "&";
-    auto_free
-    char *before = str_dup_len(app->input.text, app->input.at);
+    auto_free char *before = str_dup_len(app->input.text, app->input.at);
     int col = canvas_text(canvas, row, 1, canvas->cols, STYLE_KEY, label);
     canvas->cursor_row = row;
     canvas->cursor_col = col + canvas_text_cols(canvas, before);
@@ -373,8 +371,7 @@ static bool draw_dialog(const struct app *app, struct canvas *canvas, int row)
     const char *text = app->input.text;
     if (over > 0) {
         text += text_fit(text, over + 1);
-        auto_free
-        char *shown = str_dup_len(text, (size_t)(app->input.text + app->input.at - text));
+        auto_free char *shown = str_dup_len(text, (size_t)(app->input.text + app->input.at - text));
         canvas->cursor_col = col + canvas_text_cols(canvas, shown);
     }
     canvas_text(canvas, row, col, canvas->cols, STYLE_INPUT, text);
@@ -383,8 +380,7 @@ static bool draw_dialog(const struct app *app, struct canvas *canvas, int row)
 
 static void draw_too_small(struct canvas *canvas)
 {
-    auto_free
-    char *size =
+    auto_free char *size =
         str_printf("%dx%d < %dx%d", canvas->cols, canvas->rows, APP_COLS_MIN, APP_ROWS_MIN);
     canvas_text(canvas, 0, 0, canvas->cols, STYLE_WARN, _("terminal too small"));
     canvas_text(canvas, 1, 0, canvas->cols, STYLE_NORMAL, size);

@@ -161,8 +161,7 @@ int canvas_text(struct canvas *canvas, int row, int col, int end, enum style sty
 int canvas_textf(struct canvas *canvas, int row, int col, int end, enum style style,
                  const char *format, ...)
 {
-    auto_free
-    char *text = NULL;
+    auto_free char *text = NULL;
     va_list args;
     va_start(args, format);
     int len = vasprintf(&text, format, args);
@@ -295,8 +294,7 @@ char *canvas_dump(const struct canvas *canvas)
 
 bool canvas_contains(const struct canvas *canvas, const char *text)
 {
-    auto_free
-    char *all = canvas_dump(canvas);
+    auto_free char *all = canvas_dump(canvas);
     return strstr(all, text) != NULL;
 }
 

@@ -52,8 +52,7 @@ struct client *client_connect(const char *socket_path, struct error *error)
         return NULL;
     }
     strcpy(address.sun_path, socket_path);
-    auto_close
-    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    auto_close int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
     if (fd < 0 || connect(fd, (const struct sockaddr *)&address, sizeof address) < 0) {
         error_set_errno(error, ERROR_HOST, errno, "%s", socket_path);
         return NULL;
@@ -99,8 +98,7 @@ static int64_t queue_line(struct client *client, struct cJSON *object)
         id = ++client->last_id;
         json_put_int(object, "id", id);
     }
-    auto_free
-    char *line = json_print(object);
+    auto_free char *line = json_print(object);
     json_free(object);
     if (!buf_adds(&client->out, line) || !buf_adds(&client->out, "\n")) {
         client->ended = true; // the engine has not read for 4 MB: as good as gone

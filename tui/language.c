@@ -92,8 +92,7 @@ static bool check_catalogue(struct catalogue *c)
 
 bool language_load(const char *path)
 {
-    auto_close
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    auto_close int fd = open(path, O_RDONLY | O_CLOEXEC);
     struct stat status;
     if (fd < 0 || fstat(fd, &status) < 0 || !S_ISREG(status.st_mode) ||
         status.st_size > MO_BYTES_MAX || status.st_size < 28) {
@@ -242,8 +241,7 @@ static char *executable_dir(void)
 
 static bool load_from(const char *dir, const char *name)
 {
-    auto_free
-    char *path = str_printf("%s/%s/LC_MESSAGES/leanlocal.mo", dir, name);
+    auto_free char *path = str_printf("%s/%s/LC_MESSAGES/leanlocal.mo", dir, name);
     return language_load(path);
 }
 
@@ -254,11 +252,9 @@ static bool load_catalogue(const char *name)
         return load_from(own, name);
     }
     static const char *const beside[] = {"locale", "../share/locale", "../locale"};
-    auto_free
-    char *dir = executable_dir();
+    auto_free char *dir = executable_dir();
     for (size_t i = 0; dir && i < ARRAY_LEN(beside); i++) {
-        auto_free
-        char *place = fs_join(dir, beside[i]);
+        auto_free char *place = fs_join(dir, beside[i]);
         if (load_from(place, name)) {
             return true;
         }

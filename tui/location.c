@@ -21,13 +21,11 @@ static bool resolve(const char *path, size_t len, long line, const char *project
         path += root;
         len -= root;
     }
-    auto_free
-    char *name = str_dup_len(path, len);
+    auto_free char *name = str_dup_len(path, len);
     if (len == 0 || *name == '/' || strstr(name, "..") || line <= 0 || line > INT_MAX) {
         return false;
     }
-    auto_free
-    char *full = fs_join(project_dir, name);
+    auto_free char *full = fs_join(project_dir, name);
     if (strlen(full) >= sizeof ret->path || !fs_is_file(full)) {
         return false;
     }
@@ -67,16 +65,14 @@ static bool find_colon(const char *text, const char *project_dir, struct locatio
 bool location_find(const char *text, size_t len, const char *project_dir,
                    struct location *ret_location)
 {
-    auto_free
-    char *line = str_dup_len(text, len);
+    auto_free char *line = str_dup_len(text, len);
     return find_frame(line, project_dir, ret_location) ||
            find_colon(line, project_dir, ret_location);
 }
 
 static bool is_frame(const struct journal_record *record)
 {
-    auto_free
-    char *line = str_dup_len(record->text, record->len);
+    auto_free char *line = str_dup_len(record->text, record->len);
     return strstr(line, "File \"") != NULL;
 }
 

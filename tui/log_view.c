@@ -348,8 +348,7 @@ static void draw_matches(const struct log_view *view, const struct log_row *row,
                          struct canvas *canvas, int line, int col)
 {
     size_t count = (size_t)row->count;
-    auto_free
-    int *columns = mem_alloc((count * 4 + 2) * sizeof *columns); // of each byte
+    auto_free int *columns = mem_alloc((count * 4 + 2) * sizeof *columns); // of each byte
     struct buf text = {0};
     for (int i = 0; i < row->count; i++) {
         char bytes[4];
@@ -361,8 +360,7 @@ static void draw_matches(const struct log_view *view, const struct log_row *row,
         col += row->glyphs[i].cols;
     }
     columns[text.len] = col;
-    auto_free
-    char *plain = buf_steal(&text);
+    auto_free char *plain = buf_steal(&text);
     size_t len = strlen(view->search);
     for (const char *at = plain; (at = strcasestr(at, view->search)) != NULL; at += len) {
         if (text_matches(at, len, view->search)) {
@@ -407,7 +405,7 @@ void log_view_draw(const struct log_view *view, struct canvas *canvas, struct re
         const struct log_row *row = &view->rows[i];
         draw_row(view, row, canvas, rect.row + i, rect.col, end);
         bool dropped = row->flags & JOURNAL_CLOUD_DROPS;
-        if (dropped && !dropped_before) {
+        if (dropped && !dropped_before && !view->compact) {
             draw_dropped_note(canvas, rect.row + i, end);
         }
         dropped_before = dropped;

@@ -58,8 +58,7 @@ static bool accept(const struct journal_record *record, void *context, struct lo
     if (record->stream != JOURNAL_BUILD || pane->steps_only) {
         return false;
     }
-    auto_free
-    char *text = str_dup_len(record->text, record->len);
+    auto_free char *text = str_dup_len(record->text, record->len);
     line->text = str_printf("  %s", text);
     line->style = STYLE_DIM;
     return true;

@@ -11,8 +11,9 @@
 #include "sandbox/base/mem.h"
 #include "tui/text.h"
 
-#define LABEL_COLS 9
-#define PATH_COLS  20
+#define LABEL_COLS    9
+#define PATH_COLS     20
+#define TEXT_COLS_MIN 8 // less tells nothing
 
 // Where a row of width cols ends: at a blank if one is near, never within a character.
 static size_t row_length(const char *text, int cols)
@@ -36,8 +37,7 @@ static int draw_wrapped(struct canvas *canvas, struct rect area, enum style styl
     int row = area.row;
     while (*text && row < area.row + area.rows) {
         size_t len = row_length(text, area.cols);
-        auto_free
-        char *line = str_dup_len(text, len);
+        auto_free char *line = str_dup_len(text, len);
         canvas_text(canvas, row++, area.col, area.col + area.cols, style, line);
         text += len;
         text += *text == ' ' || *text == '\n';
@@ -63,10 +63,9 @@ static int draw_failure(const struct snapshot *snapshot, struct canvas *canvas, 
     if (!*snapshot->failure) {
         return rect.row;
     }
-    auto_free
-    char *rule = *snapshot->failure_rule
-                     ? str_printf("%s: %s", snapshot->failure_rule, snapshot->failure)
-                     : str_dup(snapshot->failure);
+    auto_free char *rule = *snapshot->failure_rule
+                               ? str_printf("%s: %s", snapshot->failure_rule, snapshot->failure)
+                               : str_dup(snapshot->failure);
     const char *label = *snapshot->failure_rule ? _("rule") : _("why");
     int row = draw_reason(canvas, rect, rect.row, label, STYLE_BAD, rule);
     row = draw_reason(canvas, rect, row, _("cloud"), STYLE_NORMAL, snapshot->failure_cloud);
@@ -121,7 +120,7 @@ static void draw_probe(const struct snapshot_probe *probe, struct canvas *canvas
         canvas_textf(canvas, row, col, end, STYLE_DIM, "%5lld ms", (long long)probe->ms);
     }
     col = canvas_text(canvas, row, col + 10, end, style, word);
-    if (*probe->text && col + 2 < end) {
+    if (*probe->text && col + 2 + TEXT_COLS_MIN <= end) {
         canvas_text_cut(canvas, row, col + 2, end, STYLE_DIM, probe->text);
     }
 }

@@ -25,9 +25,12 @@ static const struct {
 static bool accept_event(const struct event *event, struct log_line *line)
 {
     for (size_t i = 0; i < ARRAY_LEN(shown); i++) {
-        auto_free
-        char *text = NULL;
-        if (shown[i].kind == event->kind && plain_format_event(event, &text)) {
+        auto_free char *text = NULL;
+        struct event said = *event;
+        if (said.kind == EVENT_READY) {
+            said.text = NULL; // the address stands on the status line
+        }
+        if (shown[i].kind == event->kind && plain_format_event(&said, &text)) {
             line->text = str_printf("%s%s", shown[i].lead ? _(shown[i].lead) : "", text);
             line->style = shown[i].style;
             if (event->kind == EVENT_NOTICE && !str_empty(event->severity) &&

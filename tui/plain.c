@@ -46,8 +46,7 @@ static void add_line(struct buf *out, int64_t wall_ms, const char *word, const c
 {
     char time[9];
     clock_format_hms(wall_ms, time);
-    auto_free
-    char *shown = color ? text_colored(text, len) : text_plain(text, len);
+    auto_free char *shown = color ? text_colored(text, len) : text_plain(text, len);
     bool paint = color && *sgr;
     buf_addf(out, "%s %s%-7s%s %s\n", time, paint ? sgr : "", word, paint ? SGR_RESET : "", shown);
 }
@@ -64,8 +63,7 @@ static void add_lines(struct buf *out, int64_t wall_ms, const char *word, const 
 
 static void add_event(struct buf *out, const struct event *event, int64_t wall_ms, bool color)
 {
-    auto_free
-    char *text = NULL;
+    auto_free char *text = NULL;
     if (plain_format_event(event, &text)) {
         add_lines(out, wall_ms, plain_event_prefix(event), event_sgr(event), color, text);
     }
@@ -86,10 +84,9 @@ static void add_output(struct buf *out, const struct journal_record *record, boo
 {
     bool err = record->stream == JOURNAL_ERR;
     bool dropped = record->flags & JOURNAL_CLOUD_DROPS;
-    auto_free
-    char *word = record->stream == JOURNAL_BUILD
-                     ? str_printf("%-7s  ", record->source)
-                     : str_printf("%-7s %s", record->source, err ? "err" : "out");
+    auto_free char *word = record->stream == JOURNAL_BUILD
+                               ? str_printf("%-7s  ", record->source)
+                               : str_printf("%-7s %s", record->source, err ? "err" : "out");
     const char *sgr = dropped ? SGR_DIM : err ? "\033[33m" : "";
     add_line(out, record->wall_ms, word, sgr, color, record->text, record->len);
 }
@@ -169,9 +166,8 @@ static uint64_t readable_end(struct printer *printer)
     uint64_t first, last;
     journal_range(printer->reader, &first, &last);
     if (first <= last && printer->next_seq < first) {
-        auto_free
-        char *text = str_printf(_("--- %llu lines dropped: the log's files are full\n"),
-                                (unsigned long long)(first - printer->next_seq));
+        auto_free char *text = str_printf(_("--- %llu lines dropped: the log's files are full\n"),
+                                          (unsigned long long)(first - printer->next_seq));
         print_text(printer, text);
         printer->next_seq = first;
     }
@@ -192,8 +188,7 @@ static void print_batch(struct printer *printer)
             return;
         }
         printer->next_seq++;
-        auto_free
-        char *text = plain_format_record(&record, printer->options);
+        auto_free char *text = plain_format_record(&record, printer->options);
         if (text) {
             print_text(printer, text);
         }

@@ -26,9 +26,9 @@ static struct {
     bool open;   // between screen_open and screen_close
     bool active; // curses has the terminal now
     bool headless;
-    bool ascii;
     bool color;
-    int cols, rows; // headless
+    bool synchronised; // frames are bracketed, so that a terminal shows them whole
+    int cols, rows;    // headless
     struct termios before;
     char restore[RESTORE_MAX]; // what a handler writes: attributes off, cursor on, ordinary screen
     size_t restore_len;
@@ -160,8 +160,17 @@ static void look_of(const struct cell *cell, attr_t *ret_attributes, short *ret_
 
 // ---- life ----
 
+// A terminal that does not know mode 2026 ignores it; the oldest ones are spared.
+static bool knows_private_modes(void)
+{
+    const char *term = getenv("TERM");
+    return term && !str_starts_with(term, "linux") && !str_starts_with(term, "vt") &&
+           !str_starts_with(term, "ansi");
+}
+
 static void prepare_curses(void)
 {
+    tty.synchronised = knows_private_modes();
     raw();
     noecho();
     nonl();
@@ -180,7 +189,6 @@ static void prepare_curses(void)
 int screen_open(const struct screen_setup *setup, struct error *error)
 {
     tty.headless = setup->headless;
-    tty.ascii = setup->ascii;
     tty.color = setup->color;
     tty.cols = setup->cols;
     tty.rows = setup->rows;
@@ -234,13 +242,16 @@ void screen_leave(void)
     }
 }
 
+// In the background the terminal's driver stops us here (SIGTTOU) until we are in front again.
 void screen_return(void)
 {
-    if (!tty.headless && !tty.active) {
-        tty.active = true;
-        refresh(); // puts the modes of before endwin() back
-        screen_forget();
+    if (!tty.open || tty.headless) {
+        return;
     }
+    reset_prog_mode(); // also after a SIGSTOP, when the shell has set its own modes meanwhile
+    tty.active = true;
+    screen_forget();
+    refresh();
 }
 
 bool screen_is_gone(void)
@@ -330,13 +341,12 @@ void screen_show(const struct canvas *canvas)
     bool with_cursor = canvas->cursor_row >= 0;
     curs_set(with_cursor ? 1 : 0);
     move(with_cursor ? canvas->cursor_row : canvas->rows - 1, with_cursor ? canvas->cursor_col : 0);
-    bool synchronised = tty.color && !getenv("LINUX_CONSOLE");
-    if (synchronised) {
+    if (tty.synchronised) {
         fputs(begin, stdout);
         fflush(stdout);
     }
     refresh();
-    if (synchronised) {
+    if (tty.synchronised) {
         fputs(end, stdout);
         fflush(stdout);
     }

@@ -15,7 +15,6 @@
 #include "tui/canvas.h"
 
 struct screen_setup {
-    bool ascii;
     bool color;
     bool headless;
     int cols, rows; // headless only

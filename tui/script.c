@@ -17,9 +17,9 @@
 
 struct script {
     char *text;
-    char *at;         // the line that is being worked on
-    const char *keys; // what is left of a "keys" line; NULL: none
-    int line;         // its number
+    char *at;       // the line that is being worked on
+    size_t keys_at; // bytes of a "keys" line that were pressed
+    int line;       // its number
     int64_t limit_ms;
     int64_t since_ms;      // since when it waits; 0: not waiting
     struct strlist events; // as JSON, oldest first
@@ -60,8 +60,7 @@ static bool event_happened(struct script *script, const char *arguments)
 {
     size_t name_len = strcspn(arguments, " ");
     const char *text = arguments + name_len + (arguments[name_len] == ' ');
-    auto_free
-    char *name = str_printf("\"kind\":\"%.*s\"", (int)name_len, arguments);
+    auto_free char *name = str_printf("\"kind\":\"%.*s\"", (int)name_len, arguments);
     for (size_t i = script->event_at; i < script->events.count; i++) {
         if (strstr(script->events.items[i], name) && strstr(script->events.items[i], text)) {
             script->event_at = i + 1;
@@ -80,7 +79,7 @@ static bool is_over(struct script *script, const char *what, const struct script
         return event_happened(script, what + 6);
     }
     if (str_starts_with(what, "text ")) {
-        return !view->busy && canvas_contains(view->canvas, what + 5);
+        return canvas_contains(view->canvas, what + 5);
     }
     return str_starts_with(what, "gone ") && !canvas_contains(view->canvas, what + 5);
 }
@@ -88,8 +87,7 @@ static bool is_over(struct script *script, const char *what, const struct script
 static struct script_step fail(struct script *script, const char *what,
                                const struct script_view *view, struct error *error)
 {
-    auto_free
-    char *screen = canvas_dump(view->canvas);
+    auto_free char *screen = canvas_dump(view->canvas);
     error_set(error, ERROR_APP, "script line %d: %s\n%s", script->line, what, screen);
     return (struct script_step){.want = SCRIPT_FAILED};
 }
@@ -105,10 +103,9 @@ enum outcome {
 
 static enum outcome run_keys(struct script *script, const char *text, struct script_step *step)
 {
-    script->keys = script->keys ? script->keys : text;
-    const char *at = script->keys;
+    const char *at = text + script->keys_at;
     if (!*at) {
-        script->keys = NULL;
+        script->keys_at = 0;
         return LINE_DONE;
     }
     size_t len = 1;
@@ -123,7 +120,7 @@ static enum outcome run_keys(struct script *script, const char *text, struct scr
         }
         step->key = keymap_key_from_name(at, len);
     }
-    script->keys = at + len;
+    script->keys_at += len;
     return LINE_AGAIN;
 }
 
@@ -154,8 +151,7 @@ static enum outcome run_line(struct script *script, const char *line,
         return run_resize(line + 7, step);
     }
     if (str_starts_with(line, "dump ")) {
-        auto_free
-        char *screen = canvas_dump(view->canvas);
+        auto_free char *screen = canvas_dump(view->canvas);
         if (fs_write_atomic(line + 5, screen, strlen(screen), 0644, error) < 0) {
             step->want = SCRIPT_FAILED;
             return LINE_STEPS;
@@ -184,8 +180,7 @@ struct script_step script_next(struct script *script, const struct script_view *
                                struct error *error)
 {
     while (*script->at) {
-        auto_free
-        char *line = current_line(script);
+        auto_free char *line = current_line(script);
         struct script_step step = {0};
         script->line = script->line ? script->line : 1;
         switch (run_line(script, line, view, &step, error)) {

@@ -72,8 +72,7 @@ static char *starting_text(const struct snapshot *snapshot)
 
 static char *failed_text(const struct snapshot *snapshot)
 {
-    auto_free
-    char *why = first_line(snapshot->failure);
+    auto_free char *why = first_line(snapshot->failure);
     if (*snapshot->failure_rule) {
         return str_printf(_("✗ would not deploy: %s"), why);
     }
@@ -83,7 +82,7 @@ static char *failed_text(const struct snapshot *snapshot)
     return str_printf("✗ %s", why);
 }
 
-static char *serving_text(const struct snapshot *snapshot, enum style *ret_style)
+static char *serving_text(const struct snapshot *snapshot, bool compact, enum style *ret_style)
 {
     static const enum style styles[SERVING__COUNT] = {
         [SERVING_STARTING] = STYLE_BUSY, [SERVING_HEALTHY] = STYLE_GOOD,
@@ -97,8 +96,9 @@ static char *serving_text(const struct snapshot *snapshot, enum style *ret_style
                    ? str_printf(_("● healthy %lld ms"), (long long)snapshot->healthy_ms)
                    : str_dup(_("● healthy"));
     case SERVING_KEEPING:
-        return str_printf(_("! last save failed; %s still serving, healthy"),
-                          snapshot->serving_version);
+        return compact ? str_dup(_("! save failed; still serving"))
+                       : str_printf(_("! last save failed; %s still serving, healthy"),
+                                    snapshot->serving_version);
     case SERVING_FAILED:
         return failed_text(snapshot);
     case SERVING_STOPPING:
@@ -143,10 +143,8 @@ void status_draw_serving(struct canvas *canvas, int row, const struct pane_model
 {
     const struct snapshot *snapshot = model->snapshot;
     enum style style, place_style;
-    auto_free
-    char *text = serving_text(snapshot, &style);
-    auto_free
-    char *place = place_text(snapshot, &place_style);
+    auto_free char *text = serving_text(snapshot, model->compact, &style);
+    auto_free char *place = place_text(snapshot, &place_style);
     int col = canvas_text_cut(canvas, row, 1, canvas->cols / 2, STYLE_STRONG, snapshot->project);
     col += model->compact ? GAP : GAP + 1;
     col = canvas_text_cut(canvas, row, col, canvas->cols, style, text);
@@ -223,11 +221,13 @@ static int draw_stages(struct canvas *canvas, int row, const struct pane_model *
         if (!*stage->name) {
             continue;
         }
-        auto_free
-        char *text =
+        auto_free char *text =
             stage_text(model->snapshot, stage, stage_marks[mark].mark, model->wall_ms, brief);
         canvas_text_cut(canvas, row, col, canvas->cols, stage_marks[mark].style, text);
         col += canvas_text_cols(canvas, text) + GAP;
+        if (strcmp(stage->state, "failed") == 0) {
+            break; // what stands behind it was never reached
+        }
     }
     return col - GAP;
 }
@@ -302,21 +302,21 @@ static char *disk_text(const struct snapshot_instance *instance)
     return str_printf(_("disk %.1fM/%lldG"), used, (long long)(instance->disk_limit_bytes >> 30));
 }
 
-static char *traffic_text(const struct snapshot *snapshot)
+// The rate, and behind it, where there is room, the latency.
+static void draw_traffic(struct canvas *canvas, int row, int col, const struct snapshot *snapshot)
 {
-    struct buf out = {0};
     int64_t rate = snapshot->requests_per_second_x10;
-    if (rate % 10 && rate < 100) {
-        buf_addf(&out, _("req %.1f/s"), (double)rate / 10);
-    } else {
-        buf_addf(&out, _("req %lld/s"), (long long)rate / 10);
+    auto_free char *text = rate % 10 && rate < 100
+                               ? str_printf(_("req %.1f/s"), (double)rate / 10)
+                               : str_printf(_("req %lld/s"), (long long)rate / 10);
+    auto_free char *latency =
+        snapshot->latency_p50_us >= 1000
+            ? str_printf("p50 %lldms", (long long)snapshot->latency_p50_us / 1000)
+            : str_dup("p50 <1ms");
+    col = draw_part(canvas, row, col, STYLE_NORMAL, text);
+    if (col > 0 && snapshot->latency_p50_us > 0) {
+        draw_part(canvas, row, col - 1, STYLE_NORMAL, latency);
     }
-    if (snapshot->latency_p50_us >= 1000) {
-        buf_addf(&out, " p50 %lldms", (long long)snapshot->latency_p50_us / 1000);
-    } else if (snapshot->latency_p50_us > 0) {
-        buf_adds(&out, " p50 <1ms");
-    }
-    return buf_steal(&out);
 }
 
 static void draw_figures(struct canvas *canvas, int row, const struct snapshot *snapshot,
@@ -332,17 +332,11 @@ static void draw_figures(struct canvas *canvas, int row, const struct snapshot *
     add_sparkline(&memory, meters->memory_permille, meters->count, 3);
     buf_addf(&memory, " %3lld/%lldM", (long long)(instance->memory_bytes >> 20),
              (long long)(instance->memory_limit_bytes >> 20));
-    auto_free
-    char *cpu_text = buf_steal(&cpu);
-    auto_free
-    char *memory_text = buf_steal(&memory);
-    auto_free
-    char *disk = disk_text(instance);
-    auto_free
-    char *lines = str_printf(_("log %lld/%lld"), (long long)instance->log_lines_minute,
-                             (long long)instance->log_limit_minute);
-    auto_free
-    char *traffic = traffic_text(snapshot);
+    auto_free char *cpu_text = buf_steal(&cpu);
+    auto_free char *memory_text = buf_steal(&memory);
+    auto_free char *disk = disk_text(instance);
+    auto_free char *lines = str_printf(_("log %lld/%lld"), (long long)instance->log_lines_minute,
+                                       (long long)instance->log_limit_minute);
     int col = draw_part(canvas, row, 1, STYLE_STRONG, instance->name);
     col = draw_part(canvas, row, col, STYLE_NORMAL, cpu_text);
     col = draw_part(canvas, row, col,
@@ -351,7 +345,7 @@ static void draw_figures(struct canvas *canvas, int row, const struct snapshot *
                     disk);
     col = draw_part(canvas, row, col,
                     level_style(instance->log_lines_minute, instance->log_limit_minute), lines);
-    draw_part(canvas, row, col, STYLE_NORMAL, traffic);
+    draw_traffic(canvas, row, col, snapshot);
 }
 
 // While a build runs its last words stand here.
@@ -359,10 +353,9 @@ static void draw_progress(struct canvas *canvas, int row, const struct snapshot 
                           const struct snapshot_stage *stage)
 {
     int col = canvas_text(canvas, row, 1, canvas->cols, STYLE_STRONG, stage_label(stage->name));
-    auto_free
-    char *count = snapshot->pip_collected > 0
-                      ? str_printf(_("%lld packages"), (long long)snapshot->pip_collected)
-                      : str_dup("");
+    auto_free char *count = snapshot->pip_collected > 0
+                                ? str_printf(_("%lld packages"), (long long)snapshot->pip_collected)
+                                : str_dup("");
     int count_cols = canvas_text_cols(canvas, count);
     const char *output = snapshot->last_output;
     output += strspn(output, " ");
@@ -386,8 +379,7 @@ void status_draw_meters(struct canvas *canvas, int row, const struct pane_model 
         draw_figures(canvas, row, snapshot, instance, meters);
     } else if (instance && *instance->asked) {
         int col = draw_part(canvas, row, 1, STYLE_STRONG, instance->name);
-        auto_free
-        char *asked = str_printf(_("asked for %s"), instance->asked);
+        auto_free char *asked = str_printf(_("asked for %s"), instance->asked);
         draw_part(canvas, row, col, STYLE_NORMAL, asked);
     }
 }
@@ -399,14 +391,13 @@ void status_draw_compact_meters(struct canvas *canvas, int row, const struct pan
     if (!instance) {
         return;
     }
-    auto_free
-    char *rate = str_printf(_("req %lld/s"), (long long)snapshot->requests_per_second_x10 / 10);
-    auto_free
-    char *memory = str_printf(_("mem %lld/%lldM"), (long long)instance->memory_bytes >> 20,
-                              (long long)instance->memory_limit_bytes >> 20);
-    auto_free
-    char *lines = str_printf(_("log %lld/%lld"), (long long)instance->log_lines_minute,
-                             (long long)instance->log_limit_minute);
+    auto_free char *rate =
+        str_printf(_("req %lld/s"), (long long)snapshot->requests_per_second_x10 / 10);
+    auto_free char *memory =
+        str_printf(_("mem %lld/%lldM"), (long long)instance->memory_bytes >> 20,
+                   (long long)instance->memory_limit_bytes >> 20);
+    auto_free char *lines = str_printf(_("log %lld/%lld"), (long long)instance->log_lines_minute,
+                                       (long long)instance->log_limit_minute);
     int col = draw_part(canvas, row, 1, STYLE_NORMAL, rate);
     col = draw_part(canvas, row, col,
                     level_style(instance->memory_bytes, instance->memory_limit_bytes), memory);
@@ -451,8 +442,7 @@ void status_draw_summary(struct canvas *canvas, int row, const struct pane_model
     if (snapshot->warnings > 0) {
         add_counted(&out, snapshot->warnings, _("warning"), _("warnings"));
     }
-    auto_free
-    char *text = buf_steal(&out);
+    auto_free char *text = buf_steal(&out);
     canvas_text_cut(canvas, row, 1, canvas->cols, STYLE_DIM, text);
 }
 
@@ -489,8 +479,7 @@ void status_draw_footer(struct canvas *canvas, int row, unsigned maps)
         if (rows[i].rank == 0 || rows[i].rank > rank || !(rows[i].map & maps)) {
             continue;
         }
-        auto_free
-        char *key = str_dup_len(rows[i].keys, strcspn(rows[i].keys, " "));
+        auto_free char *key = str_dup_len(rows[i].keys, strcspn(rows[i].keys, " "));
         col = canvas_text(canvas, row, col, canvas->cols, STYLE_KEY, key);
         col = canvas_text(canvas, row, col + 1, canvas->cols, STYLE_NORMAL, _(rows[i].label));
         col += GAP;

@@ -365,7 +365,6 @@ bool text_matches(const char *bytes, size_t len, const char *pattern)
     for (const char *c = pattern; *c; c++) {
         exact = exact || (*c >= 'A' && *c <= 'Z');
     }
-    auto_free
-    char *plain = text_plain(bytes, len);
+    auto_free char *plain = text_plain(bytes, len);
     return (exact ? strstr(plain, pattern) : strcasestr(plain, pattern)) != NULL;
 }

@@ -1,10 +1,12 @@
-// What: from files on disk to a layer: python -> install -> build commands, each with a key, reused when the key is
+// What: from files on disk to a layer: python -> install -> build commands, each with a key, reused
+// when the key is
 //       the same (P-62, P-63). Runs in a sandbox; output line by line.
-// Why: the cloud's build, so that what installs here installs there: manifests only (P-23, P-72), its own
+// Why: the cloud's build, so that what installs here installs there: manifests only (P-23, P-72),
+// its own
 //       Python, no build variables (P-102f).
-// Order: build_start() -> on_stage/on_output... -> on_done once. build_cancel() ends it (on_done still comes).
-// Owns: the build's processes and its temporary directories; published layers belong to the cache.
-// Sources: P-22 to P-28, P-60 to P-72, P-300, P-301, P-309; DESIGN 4 and 5.
+// Order: build_start() -> on_stage/on_output... -> on_done once. build_cancel() ends it (on_done
+// still comes). Owns: the build's processes and its temporary directories; published layers belong
+// to the cache. Sources: P-22 to P-28, P-60 to P-72, P-300, P-301, P-309; DESIGN 4 and 5.
 #ifndef EMULATOR_BUILD_BUILD_H
 #define EMULATOR_BUILD_BUILD_H
 
@@ -37,27 +39,29 @@ enum build_stage_state {
 };
 
 struct build_request {
-    const char *project_dir;    // build root: the live project; only manifests are read from it
+    const char *project_dir; // build root: the live project; only manifests are read from it
     const struct leanengine_yaml *yaml;
-    const struct strlist *host_env; // the user's environment: PATH, HOME, PYENV_ROOT; proxies, PIP_*, CA files
-                                    // reach the install stage only
-    const struct strlist *build_env; // variables for install and build when exposed (P-28), else empty
+    const struct strlist *host_env; // the user's environment: PATH, HOME, PYENV_ROOT; proxies,
+                                    // PIP_*, CA files reach the install stage only
+    const struct strlist
+        *build_env; // variables for install and build when exposed (P-28), else empty
     const struct tree_version *version; // full source for build commands; NULL: no build stage
-    const char *cache_dir;      // layers/, python/, pip/ below it
+    const char *cache_dir;              // layers/, python/, pip/ below it
     const struct sandbox_host *host;
     bool no_cache;
     bool legacy_default;
-    uid_t host_uid;             // as in sandbox_spec
+    uid_t host_uid; // as in sandbox_spec
     gid_t host_gid;
 };
 
 struct build_result {
-    struct python python;       // owned by the result; valid also when a later stage failed
+    struct python python; // owned by the result; valid also when a later stage failed
     bool has_python;
-    char *layer_dir;            // host directory to bind at BUILD_LAYER_TARGET; NULL on failure
-    char *layer_target;         // where it must appear inside
+    char *layer_dir;    // host directory to bind at BUILD_LAYER_TARGET; NULL on failure
+    char *layer_target; // where it must appear inside
     char *layer_key;
-    struct strlist built_lowers; // what build commands left: an extra lower above the version; may be empty
+    struct strlist
+        built_lowers; // what build commands left: an extra lower above the version; may be empty
     struct diagnostics diagnostics; // deviations, warnings (pip conflicts P-301 ...)
     enum build_stage failed_stage;
     int64_t took_ms;
@@ -81,8 +85,8 @@ void build_free(struct build *build); // also cancels; no more callbacks
 void build_result_take(struct build_result *to, struct build_result *from);
 void build_result_release(struct build_result *result);
 
-// Fills binds/files that every sandbox of ours shares: system dirs, interpreter, layer. The arrays are
-// owned by `mounts`, released by build_mounts_release().
+// Fills binds/files that every sandbox of ours shares: system dirs, interpreter, layer. The arrays
+// are owned by `mounts`, released by build_mounts_release().
 struct build_mounts {
     struct sandbox_bind *binds;
     size_t bind_count;

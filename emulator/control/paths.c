@@ -18,8 +18,7 @@
 
 char *control_project_id(const char *project_dir)
 {
-    auto_free
-    char *real = realpath(project_dir, NULL);
+    auto_free char *real = realpath(project_dir, NULL);
     struct hash hash;
     hash_init(&hash);
     hash_adds(&hash, real ? real : project_dir);
@@ -66,8 +65,7 @@ static char *runtime_dir(void)
         status.st_uid != geteuid()) {
         return NULL;
     }
-    auto_free
-    char *dir = str_printf("%s/leanlocal", base);
+    auto_free char *dir = str_printf("%s/leanlocal", base);
     if (!fits_socket_address(dir) || make_private_dir(dir, NULL) < 0) {
         return NULL;
     }
@@ -89,13 +87,11 @@ static char *socket_dir(struct error *error)
 
 char *control_socket_path(const char *project_dir, struct error *error)
 {
-    auto_free
-    char *dir = socket_dir(error);
+    auto_free char *dir = socket_dir(error);
     if (!dir) {
         return NULL;
     }
-    auto_free
-    char *id = control_project_id(project_dir);
+    auto_free char *id = control_project_id(project_dir);
     return str_printf("%s/%s.sock", dir, id);
 }
 
@@ -119,8 +115,7 @@ static char *xdg_dir(const char *variable, const char *below_home)
     if (!str_empty(base) && *base == '/') {
         return str_printf("%s/leanlocal", base);
     }
-    auto_free
-    char *home = home_dir();
+    auto_free char *home = home_dir();
     return str_printf("%s/%s/leanlocal", home, below_home);
 }
 

@@ -1,12 +1,12 @@
 // The asking half of health: two libcurl transfers a round, driven by the loop.
 //
-// libcurl names the sockets and the time it waits for (SOCKETFUNCTION, TIMERFUNCTION); each becomes a source
-// of the loop that calls curl_multi_socket_action(). What has finished is read after that call, outside
-// libcurl, so that on_round may free everything.
+// libcurl names the sockets and the time it waits for (SOCKETFUNCTION, TIMERFUNCTION); each becomes
+// a source of the loop that calls curl_multi_socket_action(). What has finished is read after that
+// call, outside libcurl, so that on_round may free everything.
 //
-// A probe must see what a stranger on the network would see: no proxy (http_proxy is set on many laptops and
-// would get the probe), no kept-alive connection (it would survive the listener), no redirect followed
-// (P-110), a numeric address (no resolver, no blocking).
+// A probe must see what a stranger on the network would see: no proxy (http_proxy is set on many
+// laptops and would get the probe), no kept-alive connection (it would survive the listener), no
+// redirect followed (P-110), a numeric address (no resolver, no blocking).
 #include "emulator/health/health.h"
 
 #include <curl/curl.h>
@@ -47,7 +47,8 @@ struct health {
     struct loop_source *transfer_timer; // libcurl's
     struct loop_source *round_timer;    // the next round
     struct loop_source *grace_timer;
-    struct loop_source *sockets[4]; // two transfers; libcurl may hold an old and a new socket of each
+    struct loop_source
+        *sockets[4]; // two transfers; libcurl may hold an old and a new socket of each
     struct health_round round;
     struct probe probes[2];
     int64_t round_started_ms;
@@ -56,7 +57,7 @@ struct health {
     bool is_next_at_once;
 };
 
-// --- libcurl on the loop --------------------------------------------------------------------------
+// --- libcurl on the loop ----------------------------------------------------------------------
 
 static void on_transfers_moved(struct health *health);
 
@@ -142,7 +143,7 @@ static curl_socket_t open_socket(void *context, curlsocktype purpose, struct cur
     return socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
 }
 
-// --- one probe ------------------------------------------------------------------------------------
+// --- one probe --------------------------------------------------------------------------------
 
 static size_t on_body(char *bytes, size_t size, size_t count, void *context)
 {
@@ -235,8 +236,7 @@ static void describe_failure(struct probe *probe, CURLcode code)
     } else if (code == CURLE_COULDNT_CONNECT && errnum != 0 && strerrordesc_np((int)errnum)) {
         snprintf(result->failure, sizeof result->failure, "%s", strerrordesc_np((int)errnum));
     } else {
-        snprintf(result->failure, sizeof result->failure, "%.*s",
-                 (int)sizeof result->failure - 1,
+        snprintf(result->failure, sizeof result->failure, "%.*s", (int)sizeof result->failure - 1,
                  probe->message[0] ? probe->message : curl_easy_strerror(code));
     }
 }
@@ -268,7 +268,7 @@ static void probe_cancel(struct health *health, struct probe *probe)
     }
 }
 
-// --- rounds ---------------------------------------------------------------------------------------
+// --- rounds -----------------------------------------------------------------------------------
 
 static void start_round(void *context)
 {
@@ -360,7 +360,7 @@ void health_set_interval(struct health *health, int64_t interval_ms)
     }
 }
 
-// --- life -----------------------------------------------------------------------------------------
+// --- life -------------------------------------------------------------------------------------
 
 // Once a process. Plain HTTP to a numeric address needs nothing of it; TLS would cost milliseconds.
 static bool start_libcurl(void)

@@ -1,10 +1,11 @@
 // What: asks an instance whether it is healthy, as the platform does: `/` and `/__engine/1/ping`.
-// Why: the verdict decides whether a version gets traffic. The verdict is a pure function; the asking is
-//       libcurl's multi interface on our loop.
-// Sources: P-103 (once a second), P-104 (2xx on `/`, or the SDK's ping), P-109, P-110 (no redirects), P-114.
-// Order: health_start(); rounds until health_free(). A round asks both paths at the same time. It ends when
-//       both have answered, or shortly after the first answer that is enough by itself (an app whose
-//       home page takes seconds is healthy by its ping at once).
+// Why: the verdict decides whether a version gets traffic. The verdict is a pure function; the
+//      asking is libcurl's multi interface on our loop.
+// Sources: P-103 (once a second), P-104 (2xx on `/`, or the SDK's ping), P-109, P-110 (no
+//      redirects), P-114.
+// Order: health_start(); rounds until health_free(). A round asks both paths at the same time. It
+//      ends when both have answered, or shortly after the first answer that is enough by itself (an
+//      app whose home page takes seconds is healthy by its ping at once).
 // Owns: its transfers. health_free() cancels them.
 // Not: what a verdict leads to, and the time limit of a start; the engine knows those.
 #ifndef EMULATOR_HEALTH_HEALTH_H
@@ -18,42 +19,42 @@
 #include "sandbox/base/error.h"
 
 struct health_probe_result {
-    char path[64];          // "/" or "/__engine/1/ping"
-    int status;             // HTTP status, 0 when none
-    char failure[128];      // the reason when status is 0: "Connection refused"; English, not translated
-    char location[160];     // of a redirect
-    char body[200];         // its beginning, valid UTF-8, one line
-    bool is_sdk_ping;       // body is JSON with runtime and version (P-114)
-    char sdk_runtime[32];   // "cpython-3.7.1"
+    char path[64];        // "/" or "/__engine/1/ping"
+    int status;           // HTTP status, 0 when none
+    char failure[128];    // why status is 0: "Connection refused"; never translated
+    char location[160];   // of a redirect
+    char body[200];       // its beginning, valid UTF-8, one line
+    bool is_sdk_ping;     // body is JSON with runtime and version (P-114)
+    char sdk_runtime[32]; // "cpython-3.7.1"
     char sdk_version[32];
     int64_t duration_us;
 };
 
-// Pure: body, is_sdk_ping, sdk_runtime and sdk_version from the bytes of an answer's body (its beginning; what
-// is longer than HEALTH_BODY_BYTES is no ping).
+// Pure: body, is_sdk_ping, sdk_runtime and sdk_version from the bytes of an answer's body (its
+// beginning; what is longer than HEALTH_BODY_BYTES is no ping).
 #define HEALTH_BODY_BYTES 4096
 void health_read_body(struct health_probe_result *result, const char *bytes, size_t len);
 
 enum health_verdict {
     HEALTH_HEALTHY,
-    HEALTH_NOT_YET,   // keep asking until the limit
+    HEALTH_NOT_YET, // keep asking until the limit
 };
 
-struct health_round {       // one asking of both paths
+struct health_round { // one asking of both paths
     struct health_probe_result home;
     struct health_probe_result ping;
     enum health_verdict verdict;
     const char *healthy_path; // "/" or "/__engine/1/ping" when healthy
 };
 
-// Pure (P-104, P-110, P-114). strict: functionsMode strict asks for a correct ping (P-106). A result with
-// status 0 has not answered (yet).
+// Pure (P-104, P-110, P-114). strict: functionsMode strict asks for a correct ping (P-106). A
+// result with status 0 has not answered (yet).
 enum health_verdict health_judge(const struct health_probe_result *home,
                                  const struct health_probe_result *ping, bool strict);
 
 struct health;
 struct health_options {
-    uint32_t address;       // host byte order
+    uint32_t address; // host byte order
     uint16_t port;
     const char *host_header; // NULL: the address and port
     bool strict;

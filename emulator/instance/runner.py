@@ -691,7 +691,6 @@ class Connection(object):
 
 def listen(port):
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
-    listener.settimeout(None)  # the app may have called setdefaulttimeout()
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind(('0.0.0.0', port))
@@ -710,13 +709,13 @@ class Server(object):
         self.is_stopping = False
         self.changed = threading.Condition()
         self.connections = set()
-        self.busy = 0
 
     def run(self):
         give_threads_an_event_loop()
         # The handlers first: who sees the port open may send SIGTERM at once.
         wake_fd = self._catch_signals()
         listener = listen(self.port)
+        listener.settimeout(0)  # who knocked may have gone before accept()
         while not self.is_stopping:
             try:
                 ready = select.select([listener, wake_fd], [], [])[0]
@@ -751,7 +750,7 @@ class Server(object):
                 complain('cannot accept a connection: %s' % os.strerror(error.errno))
                 time.sleep(0.1)
             return False
-        sock.settimeout(None)
+        sock.settimeout(None)  # the app may have called setdefaulttimeout()
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         connection = Connection(self, sock, peer)
         with self.changed:
@@ -769,13 +768,10 @@ class Server(object):
     def begin(self, connection):
         with self.changed:
             connection.is_idle = False
-            self.busy += 1
 
     def end(self, connection):
         with self.changed:
             connection.is_idle = True
-            self.busy -= 1
-            self.changed.notify_all()
             return not self.is_stopping
 
     def forget(self, connection):
@@ -787,7 +783,6 @@ class Server(object):
         """Who is already in the queue is served, requests under way are finished."""
         deadline = time.time() + GRACE_S
         exit_at(deadline)
-        listener.settimeout(0)
         while self._accept(listener):
             pass
         listener.close()
@@ -801,9 +796,9 @@ class Server(object):
 
 
 def give_threads_an_event_loop():
-    """asyncio.get_event_loop() makes a loop in the main thread only. Where requests are greenlets of
-    one thread (P-85) that is enough: Tornado's WSGI adapter (P-95), and views that run a coroutine,
-    rely on it. Not for an app with a policy of its own."""
+    """asyncio.get_event_loop() makes a loop in the main thread only. Where requests are greenlets
+    of one thread (P-85) that is enough: Tornado's WSGI adapter (P-95), and views that run a
+    coroutine, rely on it. Not for an app with a policy of its own."""
     asyncio = sys.modules.get('asyncio')
     if asyncio is None or sys.version_info >= (3, 14):
         return  # 3.14 has none in the main thread either

@@ -1,5 +1,6 @@
 // What: the interpreters that a host may have, by name and place only; nobody is asked yet.
-// Where: pyenv's versions, PATH, /usr/local/bin and /usr/bin, uv's directory. Shims are skipped (DESIGN 5):
+// Where: pyenv's versions, PATH, /usr/local/bin and /usr/bin, uv's directory. Shims are skipped
+// (DESIGN 5):
 //      they run whatever the current directory says.
 // Owns: python_candidates_release().
 #ifndef EMULATOR_PYTHON_CANDIDATES_H
@@ -22,8 +23,8 @@ struct python_candidates {
     char *pyenv_root; // the first that exists, or NULL
 };
 
-// env: PATH, HOME, PYENV_ROOT, XDG_DATA_HOME, UV_PYTHON_INSTALL_DIR are read. The order is the order of
-// preference among equal versions; each binary comes once.
+// env: PATH, HOME, PYENV_ROOT, XDG_DATA_HOME, UV_PYTHON_INSTALL_DIR are read. The order is the
+// order of preference among equal versions; each binary comes once.
 void python_candidates_find(const struct strlist *env, struct python_candidates *ret_candidates);
 void python_candidates_release(struct python_candidates *candidates);
 

@@ -1,5 +1,6 @@
-// What: what an interpreter says about itself, by running a probe script in it once (python_probe.py).
-// Why: names and directories lie (shims, links, patched builds); the interpreter knows. Cached by path,
+// What: what an interpreter says about itself, by running a probe script in it once
+// (python_probe.py). Why: names and directories lie (shims, links, patched builds); the interpreter
+// knows. Cached by path,
 //      mtime and size of the binary and the mtimes of its package directories.
 // Owns: python_facts_release().
 // Not: on the loop; a probe takes some 50 ms.
@@ -18,8 +19,8 @@ struct python_facts {
     int pip_requires;    // lowest Python its pip supports, 307 for 3.7; 0: unknown
 };
 
-// cache_dir: <cache_dir>/python/ holds the answers; NULL: no cache. env: for the interpreter; PYTHON*
-// variables are ignored.
+// cache_dir: <cache_dir>/python/ holds the answers; NULL: no cache. env: for the interpreter;
+// PYTHON* variables are ignored.
 int python_facts_read(const char *executable, const struct strlist *env, const char *cache_dir,
                       struct python_facts *ret_facts, struct error *error);
 void python_facts_release(struct python_facts *facts);

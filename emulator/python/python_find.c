@@ -1,6 +1,6 @@
-// The choice, in this order: what the file names, exactly; its newest stable match; the nearest patch of
-// the same minor; else an error that says how to get it. A candidate's directory says its version, so only
-// the one that wins is asked (and those of PATH, which do not say).
+// The choice, in this order: what the file names, exactly; its newest stable match; the nearest
+// patch of the same minor; else an error that says how to get it. A candidate's directory says its
+// version, so only the one that wins is asked (and those of PATH, which do not say).
 
 #include "emulator/python/python.h"
 
@@ -43,8 +43,8 @@ static bool ask(struct search *search, size_t index)
         struct error error = {0};
         const char *path = search->candidates.items[index].executable;
         struct python_facts *facts = &search->facts[index];
-        bool good = python_facts_read(path, search->options->env, search->cache_dir, facts,
-                                      &error) == 0;
+        bool good =
+            python_facts_read(path, search->options->env, search->cache_dir, facts, &error) == 0;
         if (!good) {
             log_debug("python: %s: %s", path, error.message);
         } else if (!facts->is_cpython || facts->in_environment) {
@@ -77,8 +77,7 @@ static size_t newest_match(struct search *search, const char *prefix)
             if (!version || (prefix && !python_version_has_prefix(version, prefix))) {
                 continue;
             }
-            if (best == NONE ||
-                python_version_compare(version, stable_version(search, best)) > 0) {
+            if (best == NONE || python_version_compare(version, stable_version(search, best)) > 0) {
                 best = i;
             }
         }
@@ -118,7 +117,8 @@ static size_t nearest_patch(struct search *search, const char *wanted)
     if (!python_version_numbers(wanted, numbers) || numbers[2] < 0) {
         return NONE;
     }
-    auto_free char *minor = str_printf("%d.%d", numbers[0], numbers[1]);
+    auto_free
+    char *minor = str_printf("%d.%d", numbers[0], numbers[1]);
     size_t best = NONE;
     int best_away = 0;
     for (size_t i = 0; i < search->candidates.count; i++) {
@@ -164,10 +164,13 @@ static char *known_versions(struct search *search)
 static int fail_missing(struct search *search, const struct python_wanted *wanted,
                         struct error *error)
 {
-    auto_free char *known = known_versions(search);
-    auto_free char *hint = install_hint(search, wanted->text);
-    auto_free char *place = wanted->line ? str_printf("%s:%d: ", PYTHON_VERSION_NAME, wanted->line)
-                                         : str_dup("");
+    auto_free
+    char *known = known_versions(search);
+    auto_free
+    char *hint = install_hint(search, wanted->text);
+    auto_free
+    char *place =
+        wanted->line ? str_printf("%s:%d: ", PYTHON_VERSION_NAME, wanted->line) : str_dup("");
     error_set(error, ERROR_HOST, _("%sPython %s is not installed here (found: %s)"), place,
               wanted->text, *known ? known : _("none"));
     error_set_rule(error, "P-40", NULL);
@@ -177,7 +180,8 @@ static int fail_missing(struct search *search, const struct python_wanted *wante
 static void report_other(struct search *search, const struct python_wanted *wanted,
                          const char *version)
 {
-    auto_free char *hint = install_hint(search, wanted->text);
+    auto_free
+    char *hint = install_hint(search, wanted->text);
     diagnostics_add(search->diagnostics, DIAGNOSTIC_DEVIATION, PYTHON_VERSION_NAME, wanted->line, 1,
                     "P-40", hint, _("Python %s is not installed here; %s takes its place"),
                     wanted->text, version);
@@ -186,17 +190,19 @@ static void report_other(struct search *search, const struct python_wanted *want
 // P-42: the cloud takes the newest stable one. file_line 0: there is no file.
 static void report_older(struct search *search, const struct python *python, int file_line)
 {
-    auto_free char *listed = python_candidates_newest_known(&search->candidates);
+    auto_free
+    char *listed = python_candidates_newest_known(&search->candidates);
     const char *newest = newest_stable.version;
     if (listed && python_version_compare(listed, newest) > 0) {
         newest = listed;
     }
-    auto_free char *own = str_printf("%d.%d", python->major, python->minor);
+    auto_free
+    char *own = str_printf("%d.%d", python->major, python->minor);
     if (python_version_compare(own, newest) >= 0) {
         return;
     }
-    auto_free char *hint = str_printf(_("write %s into .python-version, or: pyenv install %s"),
-                                      own, newest);
+    auto_free
+    char *hint = str_printf(_("write %s into .python-version, or: pyenv install %s"), own, newest);
     diagnostics_add(search->diagnostics, DIAGNOSTIC_DEVIATION,
                     file_line ? PYTHON_VERSION_NAME : NULL, file_line, file_line ? 1 : 0, "P-42",
                     hint,
@@ -217,8 +223,8 @@ static bool pip_suits(const struct python_facts *lender, const struct python *py
         const char *pip;
     } lowest[] = {{312, "23.1.2"}, {310, "21.2"}, {0, "9.0"}};
     int wanted = python->major * 100 + python->minor;
-    if (!lender->python.pip_version || lender->pip_requires == 0 ||
-        lender->pip_requires > wanted || (wanted < 300 && lender->pip_requires >= 300)) {
+    if (!lender->python.pip_version || lender->pip_requires == 0 || lender->pip_requires > wanted ||
+        (wanted < 300 && lender->pip_requires >= 300)) {
         return false;
     }
     size_t row = 0;
@@ -252,10 +258,12 @@ static void borrow_pip(struct search *search, struct python *python)
 static int read_file(const struct python_options *options, struct python_version *ret_version,
                      struct diagnostics *diagnostics, struct error *error)
 {
-    auto_free char *path = fs_join(options->project_dir, PYTHON_VERSION_NAME);
+    auto_free
+    char *path = fs_join(options->project_dir, PYTHON_VERSION_NAME);
     size_t len = 0;
     struct error reading = {0};
-    auto_free char *text = fs_read(path, 1 << 20, &len, &reading);
+    auto_free
+    char *text = fs_read(path, 1 << 20, &len, &reading);
     if (text) {
         return python_version_parse(text, len, ret_version, diagnostics, error);
     }
@@ -330,8 +338,7 @@ static int find(struct search *search, struct python *ret_python, struct error *
 int python_find(const struct python_options *options, const char *cache_dir,
                 struct python *ret_python, struct diagnostics *diagnostics, struct error *error)
 {
-    struct search search = {
-        .options = options, .cache_dir = cache_dir, .diagnostics = diagnostics};
+    struct search search = {.options = options, .cache_dir = cache_dir, .diagnostics = diagnostics};
     python_candidates_find(options->env, &search.candidates);
     search.facts = mem_alloc(search.candidates.count * sizeof *search.facts);
     search.states = mem_alloc(search.candidates.count * sizeof *search.states);

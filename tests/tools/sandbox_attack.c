@@ -1,5 +1,5 @@
-// Tries one way out of the sandbox and prints "ok" or the name of the errno. Static, no library needed
-// inside. One row a trick.
+// Tries one way out of the sandbox and prints "ok" or the name of the errno. Static, no library
+// needed inside. One row a trick.
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/sched.h>

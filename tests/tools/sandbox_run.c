@@ -1,7 +1,7 @@
 // Runs one command in a sandbox, for the tests: the library alone, without the emulator.
 //   sandbox_run [options] -- command...
-// SIGTERM goes to the command's group, SIGUSR1 is sandbox_kill(). Exits as the command does, 125 when the
-// sandbox failed. Events are lines of JSON in --events FILE.
+// SIGTERM goes to the command's group, SIGUSR1 is sandbox_kill(). Exits as the command does, 125
+// when the sandbox failed. Events are lines of JSON in --events FILE.
 #include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
@@ -175,8 +175,8 @@ static int measure(struct run *run, const struct sandbox_host *host)
     qsort(started, count, sizeof *started, compare);
     qsort(ended, count, sizeof *ended, compare);
     printf("parked_us=%lld started_us=%lld ended_us=%lld p90_started_us=%lld\n",
-           (long long)parked[count / 2], (long long)started[count / 2],
-           (long long)ended[count / 2], (long long)started[count * 9 / 10]);
+           (long long)parked[count / 2], (long long)started[count / 2], (long long)ended[count / 2],
+           (long long)started[count * 9 / 10]);
     free(parked);
     free(started);
     free(ended);
@@ -209,9 +209,10 @@ static void add_bind(struct run *run, char *text)
 static void add_file(struct run *run, char *text)
 {
     char *content = split(text, '=');
-    run->files[run->spec.file_count++] = (struct sandbox_file){
-        .target = text, .bytes = content ? content : "", .len = content ? strlen(content) : 0,
-        .mode = 0644};
+    run->files[run->spec.file_count++] = (struct sandbox_file){.target = text,
+                                                               .bytes = content ? content : "",
+                                                               .len = content ? strlen(content) : 0,
+                                                               .mode = 0644};
 }
 
 static void add_symlink(struct run *run, char *text)
@@ -228,16 +229,26 @@ static uint32_t parse_address(const char *text)
 }
 
 static const struct option options[] = {
-    {"probe", no_argument, NULL, 'p'},          {"plan", no_argument, NULL, 'P'},
-    {"bind", required_argument, NULL, 'b'},     {"file", required_argument, NULL, 'f'},
-    {"symlink", required_argument, NULL, 's'},  {"lower", required_argument, NULL, 'l'},
-    {"address", required_argument, NULL, 'a'},  {"public-port", required_argument, NULL, '1'},
-    {"actual-port", required_argument, NULL, '2'}, {"writable", required_argument, NULL, 'w'},
-    {"host-uid", required_argument, NULL, 'u'}, {"private", required_argument, NULL, 'd'},
-    {"env", required_argument, NULL, 'e'},      {"cwd", required_argument, NULL, 'c'},
-    {"events", required_argument, NULL, 'E'},   {"times", required_argument, NULL, 't'},
-    {"from-binds", no_argument, NULL, 'B'},     {"terminal", no_argument, NULL, 'T'},
-    {"stdin", no_argument, NULL, 'i'},          {NULL, 0, NULL, 0},
+    {"probe", no_argument, NULL, 'p'},
+    {"plan", no_argument, NULL, 'P'},
+    {"bind", required_argument, NULL, 'b'},
+    {"file", required_argument, NULL, 'f'},
+    {"symlink", required_argument, NULL, 's'},
+    {"lower", required_argument, NULL, 'l'},
+    {"address", required_argument, NULL, 'a'},
+    {"public-port", required_argument, NULL, '1'},
+    {"actual-port", required_argument, NULL, '2'},
+    {"writable", required_argument, NULL, 'w'},
+    {"host-uid", required_argument, NULL, 'u'},
+    {"private", required_argument, NULL, 'd'},
+    {"env", required_argument, NULL, 'e'},
+    {"cwd", required_argument, NULL, 'c'},
+    {"events", required_argument, NULL, 'E'},
+    {"times", required_argument, NULL, 't'},
+    {"from-binds", no_argument, NULL, 'B'},
+    {"terminal", no_argument, NULL, 'T'},
+    {"stdin", no_argument, NULL, 'i'},
+    {NULL, 0, NULL, 0},
 };
 
 static void take_option(struct run *run, int option, char *value)
@@ -332,19 +343,41 @@ static void install_signals(void)
     }
 }
 
+enum mode {
+    MODE_RUN,
+    MODE_PROBE,
+    MODE_PLAN,
+};
+
+static int act(struct run *run, enum mode mode)
+{
+    struct sandbox_host host;
+    int64_t before = clock_now_us();
+    sandbox_probe(&host);
+    if (mode == MODE_PROBE) {
+        fprintf(stderr, "probe_us=%lld\n", (long long)(clock_now_us() - before));
+        return print_probe(&host);
+    }
+    if (mode == MODE_PLAN) {
+        auto_free char *text = sandbox_plan_text(&run->spec, &host);
+        fputs(text, stdout);
+        return 0;
+    }
+    install_signals();
+    return run->times ? measure(run, &host) : run_once(run, &host);
+}
+
 int main(int argc, char **argv)
 {
     struct run run = new_run();
-    struct sandbox_host host;
-    bool probe = false;
-    bool plan = false;
+    enum mode mode = MODE_RUN;
     int option;
     strlist_add(&run.env, "PATH=/usr/local/bin:/usr/bin:/bin");
     strlist_add(&run.env, "HOME=/home/leanengine");
     while ((option = getopt_long(argc, argv, "+", options, NULL)) != -1) {
-        probe |= option == 'p';
-        plan |= option == 'P';
-        if (option != 'p' && option != 'P') {
+        if (option == 'p' || option == 'P') {
+            mode = option == 'p' ? MODE_PROBE : MODE_PLAN;
+        } else {
             take_option(&run, option, optarg);
         }
     }
@@ -354,22 +387,7 @@ int main(int argc, char **argv)
     run.version.lowers = run.lowers;
     run.command.argv = argv + optind;
     run.command.env = run.env.items;
-    int64_t before = clock_now_us();
-    sandbox_probe(&host);
-    if (probe) {
-        fprintf(stderr, "probe_us=%lld\n", (long long)(clock_now_us() - before));
-        return print_probe(&host);
-    }
-    if (plan) {
-        auto_free char *text = sandbox_plan_text(&run.spec, &host);
-        fputs(text, stdout);
-        return 0;
-    }
-    if (optind == argc) {
-        return 2;
-    }
-    install_signals();
-    int status = run.times ? measure(&run, &host) : run_once(&run, &host);
+    int status = mode == MODE_RUN && optind == argc ? 2 : act(&run, mode);
     strlist_clear(&run.env);
     if (run.events) {
         fclose(run.events);

@@ -23,7 +23,7 @@
 
 #define PING_JSON "{\"runtime\": \"cpython-3.11.7\", \"version\": \"3.0.2\"}"
 
-// --- pure -----------------------------------------------------------------------------------------
+// --- pure -------------------------------------------------------------------------------------
 
 static void test_judge(void **state)
 {
@@ -35,7 +35,7 @@ static void test_judge(void **state)
     } rows[] = {
         {200, 404, false, false, HEALTH_HEALTHY}, {204, 0, false, false, HEALTH_HEALTHY},
         {299, 500, false, false, HEALTH_HEALTHY}, {302, 404, false, false, HEALTH_NOT_YET}, // P-110
-        {301, 200, true, false, HEALTH_HEALTHY},  // P-302
+        {301, 200, true, false, HEALTH_HEALTHY},                                            // P-302
         {404, 200, true, false, HEALTH_HEALTHY},  {500, 200, true, false, HEALTH_HEALTHY},
         {404, 200, false, false, HEALTH_NOT_YET}, // a page for every path is no ping
         {404, 500, true, false, HEALTH_NOT_YET},  {0, 0, false, false, HEALTH_NOT_YET},
@@ -106,14 +106,13 @@ static void test_read_body_bounds(void **state)
     assert_string_equal(result.sdk_version, "");
 }
 
-// --- a scripted server -----------------------------------------------------------------------------
+// --- a scripted server ------------------------------------------------------------------------
 
-#define HOLD  "hold"  // reads the request and says nothing
-#define CLOSE "close" // closes without a word
-#define STAY  "stay"  // in front of an answer: the connection stays open after it
-#define LATE  "late"  // in front of an answer: it comes after 300 ms
-#define OK_ANSWER                                                                                  \
-    "HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: 5\r\n\r\nhello"
+#define HOLD      "hold"  // reads the request and says nothing
+#define CLOSE     "close" // closes without a word
+#define STAY      "stay"  // in front of an answer: the connection stays open after it
+#define LATE      "late"  // in front of an answer: it comes after 300 ms
+#define OK_ANSWER "HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: 5\r\n\r\nhello"
 #define NOT_FOUND "HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n"
 #define PING      "HTTP/1.1 200 OK\r\nContent-Type: text/plain; charset=utf-8\r\n\r\n" PING_JSON
 
@@ -197,8 +196,7 @@ static void serve(int listener, const char *home, const char *ping, int log_fd)
 static int listen_somewhere(uint16_t *ret_port)
 {
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    struct sockaddr_in address = {.sin_family = AF_INET,
-                                  .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     socklen_t len = sizeof address;
     assert_int_equal(bind(fd, (struct sockaddr *)&address, len), 0);
     assert_int_equal(listen(fd, 16), 0);
@@ -239,7 +237,7 @@ static char *stop_server(const struct server *server)
     return requests;
 }
 
-// --- asking it -------------------------------------------------------------------------------------
+// --- asking it --------------------------------------------------------------------------------
 
 struct asking {
     struct loop *loop;
@@ -399,7 +397,8 @@ static void test_a_proxy_of_the_shell_gets_nothing(void **state)
 {
     (void)state;
     uint16_t proxy_port;
-    auto_close int proxy = listen_somewhere(&proxy_port);
+    auto_close
+    int proxy = listen_somewhere(&proxy_port);
     char url[64];
     snprintf(url, sizeof url, "http://127.0.0.1:%u", proxy_port);
     static const char *const names[] = {"http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"};

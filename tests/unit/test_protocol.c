@@ -18,8 +18,7 @@
 
 static struct cJSON *reparse(struct cJSON *tree)
 {
-    auto_free
-    char *line = json_print(tree);
+    auto_free char *line = json_print(tree);
     json_free(tree);
     assert_null(strchr(line, '\n'));
     assert_true(strlen(line) < PROTOCOL_LINE_MAX);
@@ -172,11 +171,9 @@ static void test_snapshot_round_trip(void **state)
     // Every member that fill() set has to be there, whatever the tables say.
     memset(got, 0, sizeof *got);
     assert_true(snapshot_decode(tree, got));
-    auto_free
-    char *first = json_print(tree);
+    auto_free char *first = json_print(tree);
     struct cJSON *again = snapshot_encode(got);
-    auto_free
-    char *second = json_print(again);
+    auto_free char *second = json_print(again);
     assert_string_equal(first, second);
     static const char *const members[] = {
         "protocol",       "project",        "dir",           "url",
@@ -285,48 +282,37 @@ static void test_socket_path(void **state)
     struct error error = {0};
 
     setenv("XDG_RUNTIME_DIR", base, 1);
-    auto_free
-    char *path = control_socket_path(base, &error);
-    auto_free
-    char *id = control_project_id(base);
-    auto_free
-    char *expected = str_printf("%s/leanlocal/%s.sock", base, id);
+    auto_free char *path = control_socket_path(base, &error);
+    auto_free char *id = control_project_id(base);
+    auto_free char *expected = str_printf("%s/leanlocal/%s.sock", base, id);
     assert_string_equal(path, expected);
     assert_int_equal(strlen(id), 16);
 
     // One project, one id, whatever the way to it.
-    auto_free
-    char *other_way = str_printf("%s/leanlocal/..", base);
-    auto_free
-    char *same = control_project_id(other_way);
+    auto_free char *other_way = str_printf("%s/leanlocal/..", base);
+    auto_free char *same = control_project_id(other_way);
     assert_string_equal(id, same);
 
     // A directory that others may write, or a link, is refused: fall back to /tmp.
-    auto_free
-    char *dir = str_printf("%s/leanlocal", base);
+    auto_free char *dir = str_printf("%s/leanlocal", base);
     assert_int_equal(chmod(dir, 0777), 0);
-    auto_free
-    char *fallback = control_socket_path(base, &error);
+    auto_free char *fallback = control_socket_path(base, &error);
     assert_non_null(fallback);
-    auto_free
-    char *prefix = str_printf("/tmp/leanlocal-%u/", (unsigned)geteuid());
+    auto_free char *prefix = str_printf("/tmp/leanlocal-%u/", (unsigned)geteuid());
     assert_true(str_starts_with(fallback, prefix));
     assert_int_equal(rmdir(dir), 0);
     assert_int_equal(symlink("/tmp", dir), 0);
-    auto_free
-    char *not_link = control_socket_path(base, &error);
+    auto_free char *not_link = control_socket_path(base, &error);
     assert_true(str_starts_with(not_link, prefix));
     unlink(dir);
 
     // Too long for a socket's address, relative, or not there: the same.
-    auto_free
-    char *deep = str_printf("%s/%090d", base, 1);
+    auto_free char *deep = str_printf("%s/%090d", base, 1);
     assert_int_equal(mkdir(deep, 0700), 0);
     const char *const odd[] = {deep, "relative", "/nonexistent", ""};
     for (size_t i = 0; i < ARRAY_LEN(odd); i++) {
         setenv("XDG_RUNTIME_DIR", odd[i], 1);
-        auto_free
-        char *short_path = control_socket_path(base, &error);
+        auto_free char *short_path = control_socket_path(base, &error);
         assert_true(str_starts_with(short_path, prefix));
         assert_true(strlen(short_path) < 108);
     }
@@ -340,15 +326,12 @@ static void test_user_dirs(void **state)
     setenv("HOME", "/home/someone", 1);
     unsetenv("XDG_CACHE_HOME");
     setenv("XDG_STATE_HOME", "relative", 1);
-    auto_free
-    char *cache = control_cache_dir();
-    auto_free
-    char *state_dir = control_state_dir();
+    auto_free char *cache = control_cache_dir();
+    auto_free char *state_dir = control_state_dir();
     assert_string_equal(cache, "/home/someone/.cache/leanlocal");
     assert_string_equal(state_dir, "/home/someone/.local/state/leanlocal");
     setenv("XDG_CACHE_HOME", "/var/cache/x", 1);
-    auto_free
-    char *other = control_cache_dir();
+    auto_free char *other = control_cache_dir();
     assert_string_equal(other, "/var/cache/x/leanlocal");
 }
 

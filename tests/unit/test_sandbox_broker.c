@@ -15,18 +15,39 @@
 
 static const struct broker_rule rule = {0x7f4d0301, 3000, 34000}; // 127.77.3.1
 
-#define TCP4  {AF_INET, SOCK_STREAM, IPPROTO_TCP, false}
-#define UDP4  {AF_INET, SOCK_DGRAM, IPPROTO_UDP, false}
-#define PING4 {AF_INET, SOCK_DGRAM, IPPROTO_ICMP, false}
-#define TCP6  {AF_INET6, SOCK_STREAM, IPPROTO_TCP, false}
-#define ONLY6 {AF_INET6, SOCK_STREAM, IPPROTO_TCP, true}
-#define UDP6  {AF_INET6, SOCK_DGRAM, IPPROTO_UDP, false}
-#define LOCAL {AF_UNIX, SOCK_STREAM, 0, false}
+#define TCP4                                                                                       \
+    {                                                                                              \
+        AF_INET, SOCK_STREAM, IPPROTO_TCP, false                                                   \
+    }
+#define UDP4                                                                                       \
+    {                                                                                              \
+        AF_INET, SOCK_DGRAM, IPPROTO_UDP, false                                                    \
+    }
+#define PING4                                                                                      \
+    {                                                                                              \
+        AF_INET, SOCK_DGRAM, IPPROTO_ICMP, false                                                   \
+    }
+#define TCP6                                                                                       \
+    {                                                                                              \
+        AF_INET6, SOCK_STREAM, IPPROTO_TCP, false                                                  \
+    }
+#define ONLY6                                                                                      \
+    {                                                                                              \
+        AF_INET6, SOCK_STREAM, IPPROTO_TCP, true                                                   \
+    }
+#define UDP6                                                                                       \
+    {                                                                                              \
+        AF_INET6, SOCK_DGRAM, IPPROTO_UDP, false                                                   \
+    }
+#define LOCAL                                                                                      \
+    {                                                                                              \
+        AF_UNIX, SOCK_STREAM, 0, false                                                             \
+    }
 
 static const struct {
     const char *name;
     struct broker_socket socket;
-    const char *asked; // "address port"; the family follows from it
+    const char *asked;    // "address port"; the family follows from it
     const char *expected; // "address port", "pass", or "E" and the errno
     const char *spare;    // "" none
 } cases[] = {
@@ -82,8 +103,7 @@ static void print(const union broker_address *address, socklen_t len, char *out,
     assert_int_equal(len, v6 ? sizeof address->v6 : sizeof address->v4);
     const void *bytes = v6 ? (const void *)&address->v6.sin6_addr : &address->v4.sin_addr;
     inet_ntop(address->any.sa_family, bytes, text, sizeof text);
-    snprintf(out, size, "%s %u", text,
-             ntohs(v6 ? address->v6.sin6_port : address->v4.sin_port));
+    snprintf(out, size, "%s %u", text, ntohs(v6 ? address->v6.sin6_port : address->v4.sin_port));
 }
 
 static void test_rules(void **state)
@@ -193,10 +213,8 @@ static void test_unbound(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_rules),
-        cmocka_unit_test(test_dual_stack_is_switched_on),
-        cmocka_unit_test(test_lengths),
-        cmocka_unit_test(test_family_left_out),
+        cmocka_unit_test(test_rules),   cmocka_unit_test(test_dual_stack_is_switched_on),
+        cmocka_unit_test(test_lengths), cmocka_unit_test(test_family_left_out),
         cmocka_unit_test(test_unbound),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,5 +1,5 @@
-// Plans as text, compared with tests/sandbox/golden/*.txt; GENERATE=1 rewrites them. No privilege needed,
-// and the same on every host.
+// Plans as text, compared with tests/sandbox/golden/*.txt; GENERATE=1 rewrites them. No privilege
+// needed, and the same on every host.
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -25,6 +25,7 @@ static const struct sandbox_file files[] = {
     {"/etc/localtime", "TZif", 4, 0644},
     {"/home/leanengine/.runner.py", "pass\n", 5, 0444},
     {"/etc/hosts", "127.0.0.1 localhost\n", 20, 0644},
+    {"/home/leanengine/app/.env", "A=1\n", 4, 0600},
 };
 static const struct sandbox_symlink symlinks[] = {{"/etc/timezone", "localtime"}};
 
@@ -53,8 +54,14 @@ static const struct sandbox_spec spec = {
     .private_dir = "/var/tmp/instance-1",
 };
 
-#define ALL  {true, true, true, true, true, true}
-#define NONE {false, false, false, false, false, false}
+#define ALL                                                                                        \
+    {                                                                                              \
+        true, true, true, true, true, true                                                         \
+    }
+#define NONE                                                                                       \
+    {                                                                                              \
+        false, false, false, false, false, false                                                   \
+    }
 
 static const struct {
     const char *name;
@@ -188,8 +195,8 @@ static void test_text_is_bounded(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_goldens),  cmocka_unit_test(test_app_never_runs_as_root),
-        cmocka_unit_test(test_order),    cmocka_unit_test(test_map_path),
+        cmocka_unit_test(test_goldens),         cmocka_unit_test(test_app_never_runs_as_root),
+        cmocka_unit_test(test_order),           cmocka_unit_test(test_map_path),
         cmocka_unit_test(test_text_is_bounded),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -38,7 +38,7 @@ TEMPLATES = [
 DATABASES = {
     "default": {
         "ENGINE": "django.db.backends.sqlite3",
-        "NAME": os.environ.get("SQLITE_PATH") or str(Path.home() / "db.sqlite3"),
+        "NAME": os.environ.get("SQLITE_PATH") or str(Path.home() / "django-sample.sqlite3"),
         "OPTIONS": {"timeout": 10},
     },
 }

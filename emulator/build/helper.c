@@ -1,0 +1,49 @@
+// The helper "leanlocal @python": what blocks. `find DIR CACHE 0|1` prints the answer of answer.c,
+// then sweeps; `sweep CACHE` only sweeps. Its environment is the user's: PATH, HOME, PYENV_ROOT are
+// looked at.
+
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "emulator/build/internal.h"
+#include "sandbox/base/cleanup.h"
+#include "sandbox/base/fs.h"
+
+extern char **environ;
+
+static int find(const char *project_dir, const char *cache_dir, bool legacy)
+{
+    struct strlist env = {0};
+    for (char **entry = environ; *entry; entry++) {
+        strlist_add(&env, *entry);
+    }
+    const struct python_options options = {
+        .project_dir = project_dir, .env = &env, .legacy_default = legacy};
+    struct python python = {0};
+    struct diagnostics diagnostics = {0};
+    struct error error = {0};
+    bool found = python_find(&options, cache_dir, &python, &diagnostics, &error) == 0;
+    auto_free
+    char *answer = build_answer_print(found ? &python : NULL, &diagnostics, &error);
+    int result = fs_write_all(STDOUT_FILENO, answer, strlen(answer)) < 0 ? 1 : 0;
+    close(STDOUT_FILENO); // the engine goes on while we sweep
+    python_release(&python);
+    diagnostics_clear(&diagnostics);
+    strlist_clear(&env);
+    return result;
+}
+
+int build_python_helper_main(int argc, char **argv)
+{
+    if (argc == 6 && strcmp(argv[2], "find") == 0) {
+        int result = find(argv[3], argv[4], argv[5][0] == '1');
+        store_sweep(argv[4]);
+        return result;
+    }
+    if (argc == 4 && strcmp(argv[2], "sweep") == 0) {
+        store_sweep(argv[3]);
+        return 0;
+    }
+    return 2;
+}

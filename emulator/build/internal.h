@@ -1,0 +1,72 @@
+// What: what the files of this room share: the build object's parts that more than one of them
+// touches. Not: for others; build.h is the room's door.
+#ifndef EMULATOR_BUILD_INTERNAL_H
+#define EMULATOR_BUILD_INTERNAL_H
+
+#include "emulator/build/build.h"
+#include "emulator/build/store.h"
+#include "sandbox/base/hash.h"
+
+// Inside the sandbox (P-132).
+#define BUILD_HOME_TARGET "/home/leanengine"
+#define BUILD_WORK_TARGET "/home/leanengine/app"
+#define BUILD_OUT_TARGET  "/opt/built"
+#define BUILD_INSIDE_ID   1000
+
+// ---- mounts.c ----
+
+// Copies source and target.
+void build_mounts_add(struct build_mounts *mounts, const char *source, const char *target,
+                      unsigned flags);
+// The host's path at the same path inside, unless every sandbox has it anyway, or it would hide
+// what we put there. A missing one is skipped.
+void build_mounts_add_own(struct build_mounts *mounts, const char *path);
+
+// ---- manifests.c: what the install stage may see ----
+
+struct manifests {
+    char *requirements;
+    size_t requirements_len;
+    bool is_empty; // no requirement in it, only blank lines and comments
+    bool uses_sdk; // names leancloud (P-53)
+};
+
+int manifests_read(const char *project_dir, struct manifests *ret_manifests, struct error *error);
+void manifests_release(struct manifests *manifests);
+// requirements.txt, .python-version and the required files of the steps, below <own>/manifests and
+// <own>/required. ERROR_PROJECT for a required file that is not there or leaves the project.
+int manifests_stage(const char *project_dir, const struct build_steps *steps, const char *own,
+                    struct error *error);
+// Of everything that decides what the install stage makes (P-63).
+int manifests_key(const char *project_dir, const struct build_steps *steps,
+                  const struct manifests *manifests, const struct python *python,
+                  const struct strlist *build_env, const char *target,
+                  char ret_key[static HASH_HEX_SIZE], struct error *error);
+
+// ---- install_env.c: what of the user's shell reaches the install stage, and nothing else ----
+
+struct install_env {
+    struct strlist env;         // for the command
+    struct build_mounts mounts; // the files that variables and pip.conf name
+    char *pip_conf;             // the user's, to be put at pip_conf_target; NULL: none
+    const char *pip_conf_target;
+};
+
+// target: the layer inside; home: HOME inside; pip_cache: where pip's cache is inside.
+void install_env_make(const struct strlist *host_env, const struct strlist *build_env,
+                      const char *target, const char *home, const char *pip_cache,
+                      struct install_env *ret_env);
+// The same without pip's and the proxies' variables, for build commands.
+void build_env_make(const struct strlist *build_env, const char *target, const char *home,
+                    struct strlist *ret_env);
+void install_env_release(struct install_env *env);
+
+// ---- answer.c: what the helper prints ----
+
+char *build_answer_print(const struct python *python, const struct diagnostics *diagnostics,
+                         const struct error *error);
+// -1 with the helper's own error, or ERROR_SYSTEM when it is no answer at all.
+int build_answer_parse(const char *text, size_t len, struct python *ret_python,
+                       struct diagnostics *diagnostics, struct error *error);
+
+#endif

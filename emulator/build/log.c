@@ -1,0 +1,220 @@
+#include "emulator/build/log.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "sandbox/base/buf.h"
+#include "sandbox/base/cleanup.h"
+#include "sandbox/base/i18n.h"
+
+#define MARK          '\x01' // see steps.py
+#define CONFLICTS_MAX 20
+#define SHOWN_MAX     900 // bytes of the last lines in an error's message
+
+#define HINT_REQUIRE                                                                               \
+    N_("while installing only requirements.txt is there; name what else it needs in "              \
+       "leanengine.yaml: install: [{require: [FILE]}, {use: default}]")
+#define HINT_NETWORK                                                                               \
+    N_("check the network; proxies (https_proxy), PIP_INDEX_URL, pip.conf and CA files "           \
+       "(SSL_CERT_FILE) of your shell are used")
+
+// The first row wins, so causes stand before what follows from them: without a network pip says at
+// the end that it found no matching distribution.
+static const struct trouble {
+    const char *needle;
+    enum error_kind kind;
+    const char *rule;
+    const char *reason;
+    const char *hint;
+} troubles[] = {
+    {"No space left on device", ERROR_HOST, NULL, N_("the disk is full"), N_("make room")},
+    {"Temporary failure in name resolution", ERROR_HOST, NULL, N_("no network"), HINT_NETWORK},
+    {"Name or service not known", ERROR_HOST, NULL, N_("no network"), HINT_NETWORK},
+    {"Network is unreachable", ERROR_HOST, NULL, N_("no network"), HINT_NETWORK},
+    {"Failed to establish a new connection", ERROR_HOST, NULL, N_("no network"), HINT_NETWORK},
+    {"ConnectTimeoutError", ERROR_HOST, NULL, N_("no network"), HINT_NETWORK},
+    {"Read timed out", ERROR_HOST, NULL, N_("the network is too slow"), HINT_NETWORK},
+    {"ProxyError", ERROR_HOST, NULL, N_("the proxy does not answer"), HINT_NETWORK},
+    {"CERTIFICATE_VERIFY_FAILED", ERROR_HOST, NULL, N_("the index's certificate is not trusted"),
+     HINT_NETWORK},
+    {"Could not open requirements file", ERROR_PROJECT, "P-72",
+     N_("a file that is not there while installing"), HINT_REQUIRE},
+    {"looks like a filename, but the file does not exist", ERROR_PROJECT, "P-72",
+     N_("a file that is not there while installing"), HINT_REQUIRE},
+    {"does not appear to be a Python project", ERROR_PROJECT, "P-72",
+     N_("the project's own source is not there while installing"), HINT_REQUIRE},
+    {"is not installable. File 'setup.py' not found", ERROR_PROJECT, "P-72",
+     N_("the project's own source is not there while installing"), HINT_REQUIRE},
+    {"is not a valid editable requirement", ERROR_PROJECT, "P-72",
+     N_("the project's own source is not there while installing"), HINT_REQUIRE},
+    {"ResolutionImpossible", ERROR_PROJECT, NULL, N_("the requirements contradict each other"),
+     N_("loosen one of the versions that pip names")},
+    {"have conflicting dependencies", ERROR_PROJECT, NULL,
+     N_("the requirements contradict each other"), N_("loosen one of the versions that pip names")},
+    {"requires a different Python", ERROR_PROJECT, NULL,
+     N_("a package does not support this Python"),
+     N_("name another version in .python-version or of the package")},
+    {"No matching distribution found for", ERROR_PROJECT, NULL,
+     N_("no such package, or none that suits this Python"),
+     N_("check the name and the version; an older release may need an older .python-version")},
+    {"DO NOT MATCH THE HASHES", ERROR_PROJECT, NULL, N_("a download does not match its hash"),
+     N_("mend the hashes in requirements.txt")},
+    {"Invalid requirement", ERROR_PROJECT, NULL, N_("a line that pip cannot read"),
+     N_("mend the line of requirements.txt that pip names")},
+    {"Python.h: No such file", ERROR_HOST, NULL, N_("Python's headers are missing here"),
+     N_("install the python3-dev package, or use a Python of pyenv")},
+    {"unable to execute", ERROR_HOST, NULL, N_("no compiler here"),
+     N_("apt install build-essential")},
+    {"command 'gcc' failed: No such file", ERROR_HOST, NULL, N_("no compiler here"),
+     N_("apt install build-essential")},
+    {"cannot find command 'git'", ERROR_HOST, NULL, N_("git is not installed here"),
+     N_("apt install git")},
+    {"No module named pip", ERROR_HOST, "P-309", N_("no pip in this Python"),
+     N_("apt install python3-pip")},
+};
+
+void build_log_init(struct build_log *log)
+{
+    *log = (struct build_log){.trouble = -1};
+}
+
+static void forget_lines(struct build_log *log)
+{
+    for (size_t i = 0; i < log->kept_count; i++) {
+        free(log->kept[i]);
+    }
+    log->kept_count = 0;
+}
+
+static void keep_line(struct build_log *log, const char *text)
+{
+    if (!*text) {
+        return;
+    }
+    if (log->kept_count == BUILD_LOG_KEPT) {
+        free(log->kept[0]);
+        memmove(log->kept, log->kept + 1, (BUILD_LOG_KEPT - 1) * sizeof log->kept[0]);
+        log->kept_count--;
+    }
+    log->kept[log->kept_count++] = str_dup(text);
+}
+
+static void add_conflict(struct build_log *log, const char *text)
+{
+    if (log->conflicts.count < CONFLICTS_MAX && !strlist_contains(&log->conflicts, text)) {
+        strlist_add(&log->conflicts, text);
+    }
+}
+
+static void look_for_trouble(struct build_log *log, const char *text)
+{
+    size_t end = log->trouble < 0 ? ARRAY_LEN(troubles) : (size_t)log->trouble;
+    for (size_t i = 0; i < end; i++) {
+        if (strstr(text, troubles[i].needle)) {
+            log->trouble = (int)i;
+            str_replace(&log->trouble_line, text);
+            return;
+        }
+    }
+}
+
+static enum build_line take_mark(struct build_log *log, const char *text)
+{
+    if (str_starts_with(text, "step ")) {
+        str_replace(&log->step, text + 5);
+        forget_lines(log);
+        log->trouble = -1;
+        return BUILD_LINE_STEP;
+    }
+    if (str_starts_with(text, "failed ")) {
+        log->failed = true;
+        log->exit_code = atoi(text + 7);
+    } else if (str_starts_with(text, "conflict ")) {
+        add_conflict(log, text + 9);
+    }
+    return BUILD_LINE_HIDDEN;
+}
+
+enum build_line build_log_line(struct build_log *log, const char *text)
+{
+    if (text[0] == MARK) {
+        return take_mark(log, text + 1);
+    }
+    keep_line(log, text);
+    look_for_trouble(log, text);
+    return BUILD_LINE_OUTPUT;
+}
+
+// The last lines that fit, oldest first.
+static char *last_lines(const struct build_log *log)
+{
+    size_t first = log->kept_count;
+    size_t total = 0;
+    while (first > 0 && total + strlen(log->kept[first - 1]) + 1 < SHOWN_MAX) {
+        total += strlen(log->kept[--first]) + 1;
+    }
+    struct buf text = {0};
+    for (size_t i = first; i < log->kept_count; i++) {
+        buf_addf(&text, "\n%s", log->kept[i]);
+    }
+    return buf_steal(&text);
+}
+
+// P-53: "default = newest stable" collides with what the vendor's SDK supports.
+static bool is_too_new_for_sdk(const char *python)
+{
+    int major = 0;
+    int minor = 0;
+    return sscanf(python, "%d.%d", &major, &minor) == 2 && major == 3 && minor >= 12;
+}
+
+int build_log_failure(const struct build_log *log, const char *python, bool uses_sdk,
+                      struct error *error)
+{
+    const struct trouble *trouble = log->trouble < 0 ? NULL : &troubles[log->trouble];
+    const char *step = log->step ? log->step : _("making the environment");
+    auto_free
+    char *lines = last_lines(log);
+    auto_free
+    char *reason =
+        trouble ? str_printf("%s (%.200s)", _(trouble->reason), log->trouble_line) : NULL;
+    error_set(error, trouble ? trouble->kind : ERROR_PROJECT, _("%.160s: exit %d%s%s%s"), step,
+              log->exit_code, reason ? ": " : "", reason ? reason : "", lines);
+    auto_free
+    char *cloud =
+        str_printf("部署失败：The command '/bin/sh -c chown leanengine:leanengine . && su "
+                   "leanengine -c '%.120s'' returned a non-zero code: %d:",
+                   step, log->exit_code); // P-68
+    error_set_rule(error, trouble ? trouble->rule : "P-67", cloud);
+    bool project = !trouble || trouble->kind == ERROR_PROJECT;
+    if (project && uses_sdk && is_too_new_for_sdk(python)) {
+        error_set_rule(error, "P-53", cloud);
+        return error_set_hint(error, _("the leancloud SDK cannot be installed on Python 3.12 and "
+                                       "newer: write 3.11 or older into .python-version"));
+    }
+    if (trouble) {
+        return error_set_hint(error, "%s", _(trouble->hint));
+    }
+    return error_set_hint(error, _("the lines above are the step's last ones; all are in the "
+                                   "build output"));
+}
+
+void build_log_conflicts(const struct strlist *conflicts, struct diagnostics *diagnostics)
+{
+    for (size_t i = 0; i < conflicts->count; i++) {
+        diagnostics_add(diagnostics, DIAGNOSTIC_WARNING, "requirements.txt", 0, 0, "P-301",
+                        _("pin versions that fit together"),
+                        _("pip installed packages that contradict each other: %s"),
+                        conflicts->items[i]);
+    }
+}
+
+void build_log_release(struct build_log *log)
+{
+    forget_lines(log);
+    free(log->step);
+    free(log->trouble_line);
+    strlist_clear(&log->conflicts);
+    build_log_init(log);
+}

@@ -1,0 +1,241 @@
+// The request on its way to the upstream: the head rebuilt (HTTP.md "Fields"), the body streamed
+// through a bounded buffer. The buffer keeps what was sent as long as a second try may need it.
+#include "emulator/gateway/internal.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "emulator/limits/limits.h"
+#include "sandbox/base/i18n.h"
+
+// ---- head ----
+
+static bool forwards(const struct gateway_exchange *exchange, const struct http1_field *field,
+                     const char *bytes)
+{
+    switch (field->id) {
+    case HTTP1_TE:
+        return http1_equal(bytes + field->value.at, field->value.len, "trailers");
+    case HTTP1_CONNECTION:
+    case HTTP1_KEEP_ALIVE:
+    case HTTP1_PROXY_CONNECTION:
+    case HTTP1_PROXY_AUTHORIZATION:
+    case HTTP1_TRAILER:
+    case HTTP1_TRANSFER_ENCODING:
+    case HTTP1_UPGRADE:
+    case HTTP1_X_REAL_IP:         // P-152: ours replace what the client sent
+    case HTTP1_X_FORWARDED_PROTO: // P-152
+    case HTTP1_FORWARDED:         // P-152
+        return false;
+    case HTTP1_EXPECT:
+        return exchange->minor_1;
+    default:
+        return !field->listed;
+    }
+}
+
+static void put_fields(struct gateway_exchange *exchange, const char *bytes)
+{
+    struct gateway_block *out = &exchange->request;
+    for (unsigned i = 0; i < exchange->head.field_count; i++) {
+        const struct http1_field *field = &exchange->head.fields[i];
+        if (forwards(exchange, field, bytes)) {
+            gateway_put(out, bytes + field->name.at, field->name.len);
+            gateway_put(out, ": ", 2);
+            gateway_put(out, bytes + field->value.at, field->value.len);
+            gateway_put(out, "\r\n", 2);
+        }
+    }
+}
+
+bool gateway_request_build(struct gateway_exchange *exchange)
+{
+    struct gateway_client *client = exchange->client;
+    const char *bytes = client->in.data + client->in.start;
+    struct gateway_block *out = &exchange->request;
+    const struct http1_head *head = &exchange->head;
+    // Each field may grow by one blank; the rest is bounded by what is printed below.
+    size_t room = (size_t)head->len + head->field_count + 512;
+    if (!gateway_block_need(client->gateway, out, room, BLOCK_REQUEST_MAX)) {
+        return false;
+    }
+    gateway_put(out, exchange->method, head->method.len);
+    gateway_put(out, " ", 1);
+    gateway_puts(out, exchange->target);
+    gateway_puts(out, " HTTP/1.1\r\n");
+    put_fields(exchange, bytes);
+    char own[256];
+    int len =
+        snprintf(own, sizeof own,
+                 "X-Real-IP: %s\r\nX-Forwarded-Proto: http\r\nForwarded: for=%s;proto=http\r\n"
+                 "%s%s",
+                 client->address, client->address, head->has_host ? "" : "Host: localhost\r\n",
+                 head->body == HTTP1_BODY_CHUNKED ? "Transfer-Encoding: chunked\r\n" : "");
+    gateway_put(out, own, (size_t)len);
+    if (*exchange->upgrade) {
+        gateway_puts(out, "Connection: upgrade\r\nUpgrade: ");
+        gateway_puts(out, exchange->upgrade);
+        gateway_puts(out, "\r\n");
+    }
+    gateway_put(out, "\r\n", 2);
+    exchange->intact = true;
+    return true;
+}
+
+// ---- body ----
+
+// What was sent need not be kept any more: too much for a second try, or not to be repeated anyway.
+static void forget_sent(struct gateway_exchange *exchange)
+{
+    struct gateway_block *block = &exchange->request;
+    bool keep = exchange->intact && (exchange->idempotent || exchange->written == 0) &&
+                exchange->request_total <= RETAIN_BYTES;
+    if (!keep && exchange->request_sent) {
+        exchange->intact = false;
+        gateway_block_consume(block, exchange->request_sent);
+        exchange->request_sent = 0;
+    }
+}
+
+// How much body the buffer may take now.
+static size_t body_room(struct gateway_exchange *exchange)
+{
+    forget_sent(exchange);
+    struct gateway_block *block = &exchange->request;
+    bool keeps =
+        exchange->intact && exchange->idempotent && exchange->request_total <= RETAIN_BYTES;
+    size_t unsent = block_len(block) - exchange->request_sent;
+    size_t room = unsent < BLOCK_BYTES ? BLOCK_BYTES - unsent : 0;
+    size_t total = gateway_block_room(block, keeps ? BLOCK_REQUEST_MAX : (size_t)block->cap);
+    room = room < total ? room : total;
+    return room > CHUNK_FRAME ? room - CHUNK_FRAME : 0;
+}
+
+static void too_large(struct gateway_exchange *exchange)
+{
+    gateway_exchange_release(exchange, false);
+    if (exchange->response_begun) {
+        gateway_client_close(exchange->client, false);
+        return;
+    }
+    gateway_answer(exchange, 413, "P-150", _("the request body is larger than 100 MB"), false);
+}
+
+static void body_refused(struct gateway_exchange *exchange)
+{
+    gateway_exchange_release(exchange, false);
+    if (exchange->response_begun) {
+        gateway_client_close(exchange->client, false);
+        return;
+    }
+    gateway_answer_rule(exchange, exchange->request_chunks.error);
+}
+
+// One run of bytes from the client's buffer into the request's. False: nothing to do, or it is
+// over.
+static bool take_length(struct gateway_exchange *exchange, size_t room)
+{
+    struct gateway_block *in = &exchange->client->in;
+    size_t len = block_len(in) < room ? block_len(in) : room;
+    len = len < exchange->request_left ? len : (size_t)exchange->request_left;
+    gateway_put(&exchange->request, in->data + in->start, len);
+    gateway_block_consume(in, len);
+    exchange->request_bytes += len;
+    exchange->request_total += len;
+    exchange->request_left -= len;
+    exchange->request_read = exchange->request_left == 0;
+    return true;
+}
+
+static bool take_chunks(struct gateway_exchange *exchange, size_t room)
+{
+    struct gateway_block *in = &exchange->client->in;
+    size_t len = block_len(in) < room ? block_len(in) : room;
+    size_t skip, data;
+    enum http1_progress progress =
+        http1_chunks_feed(&exchange->request_chunks, in->data + in->start, len, &skip, &data);
+    if (progress == HTTP1_FAILED) {
+        body_refused(exchange);
+        return true;
+    }
+    if (data) {
+        gateway_put_chunk(&exchange->request, in->data + in->start + skip, data);
+    }
+    gateway_block_consume(in, skip + data);
+    exchange->request_bytes += skip + data;
+    exchange->request_total += data;
+    if (progress == HTTP1_DONE) {
+        gateway_puts(&exchange->request, "0\r\n\r\n");
+        exchange->request_read = true;
+    }
+    if (exchange->request_total > (uint64_t)LIMIT_BODY_BYTES) {
+        too_large(exchange);
+    }
+    return true;
+}
+
+bool gateway_request_read(struct gateway_exchange *exchange)
+{
+    struct gateway_client *client = exchange->client;
+    struct gateway *gateway = client->gateway;
+    size_t room = body_room(exchange);
+    if (room == 0) {
+        return false;
+    }
+    if (block_len(&client->in) == 0) {
+        if (!client->endpoint.readable) {
+            return false;
+        }
+        if (!gateway_block_need(gateway, &client->in, 1, BLOCK_BYTES)) {
+            gateway_client_close(client, false);
+            return true;
+        }
+        enum gateway_io io = gateway_receive(&client->endpoint, &client->in);
+        if (io == IO_EOF || io == IO_ERROR) {
+            gateway_client_close(client, false); // in the middle of its own body
+            return true;
+        }
+        if (io == IO_AGAIN) {
+            return false;
+        }
+    }
+    if (!gateway_block_need(gateway, &exchange->request, room + CHUNK_FRAME, BLOCK_REQUEST_MAX)) {
+        gateway_client_close(client, false);
+        return true;
+    }
+    if (client->deadline.wait == WAIT_RESPONSE) {
+        gateway_deadline_set(gateway, &client->deadline, WAIT_RESPONSE);
+    }
+    return exchange->request_body == HTTP1_BODY_LENGTH ? take_length(exchange, room)
+                                                       : take_chunks(exchange, room);
+}
+
+bool gateway_request_write(struct gateway_exchange *exchange)
+{
+    struct gateway_conn *conn = exchange->conn;
+    struct gateway_block *block = &exchange->request;
+    size_t len = block_len(block) - exchange->request_sent;
+    if (len == 0 || !conn->endpoint.writable || conn->send_failed) {
+        return false;
+    }
+    size_t sent = 0;
+    enum gateway_io io = gateway_send(
+        &conn->endpoint, block->data + block->start + exchange->request_sent, len, &sent);
+    if (io == IO_AGAIN) {
+        return false;
+    }
+    if (io == IO_ERROR) {
+        if (exchange->written == 0 && errno == ECONNREFUSED) {
+            gateway_exchange_failed(exchange, FAILURE_CONNECT, "", _("refuses the connection"));
+            return true;
+        }
+        // It may have answered before it closed (a 413 of its own): that is still to be read.
+        conn->send_failed = true;
+        conn->endpoint.readable = true;
+        return true;
+    }
+    exchange->request_sent += (uint32_t)sent;
+    exchange->written += sent;
+    return true;
+}

@@ -1,0 +1,314 @@
+// What: the gateway's parts as they see each other.
+// Why: one request is an exchange between a client connection and an upstream connection; each of
+// the
+//      three has a file. Everything that can move is moved by gateway_client_run(), whoever woke
+//      it.
+// Order: sockets are edge-triggered, registered once and never modified; `readable` and `writable`
+// stay
+//      set until a call says EAGAIN, so not reading is all there is to back-pressure.
+// Owns: endpoints and exchanges that have ended stay in memory until the turn's end (gateway_reap),
+// so
+//      that code up the stack may still look at `fd == -1` and `over`.
+#ifndef EMULATOR_GATEWAY_INTERNAL_H
+#define EMULATOR_GATEWAY_INTERNAL_H
+
+#include "emulator/formats/http1.h"
+#include "emulator/gateway/gateway.h"
+
+// Ours, not the platform's: memory and manners of this program.
+#define BLOCK_BYTES        16384 // one buffer; each way, per connection
+#define BLOCK_HEAD_MAX     (HTTP1_HEAD_MAX + 4096)
+#define RETAIN_BYTES       65536 // of a body, kept for a second try (HTTP.md "Retry")
+#define BLOCK_REQUEST_MAX  (BLOCK_HEAD_MAX + RETAIN_BYTES + 4096)
+#define CONNECTIONS_MAX    10000  // the next one waits in the kernel
+#define RETRIES_MAX        2      // HTTP.md "Retry"
+#define INTERIM_MAX        32     // 1xx answers before the real one
+#define SUSPECT_MS         1000   // an upstream that refused a connection is asked last
+#define POOL_IDLE_MS       1000   // short: a single-threaded app must not be kept waiting
+#define LINGER_MS          2000   // a refused client may still be sending
+#define ACCEPT_PAUSE_MS    100    // after EMFILE
+#define TURN_BYTES         262144 // one stream, before the others get their turn
+#define SPARE_BLOCKS_MAX   16
+#define SPARE_EXCHANGE_MAX 16
+
+struct gateway_block {
+    char *data;
+    uint32_t cap, start, end;
+};
+
+enum endpoint_kind { ENDPOINT_LISTENER, ENDPOINT_CLIENT, ENDPOINT_CONN };
+
+struct gateway_endpoint { // first member of what it is part of
+    int fd;               // -1: closed, memory goes at the turn's end
+    uint8_t kind;
+    bool readable, writable;
+    bool ended;  // the peer has sent its last byte
+    bool broken; // reset, or closed both ways
+    struct gateway_endpoint *next_dead;
+};
+
+enum gateway_wait { // one queue each, because all of a kind last equally long
+    WAIT_NONE,
+    WAIT_HEADER,
+    WAIT_IDLE,
+    WAIT_RESPONSE,
+    WAIT_WEBSOCKET,
+    WAIT_LINGER,
+    WAIT_POOL,   // a connection to an upstream
+    WAIT_ACCEPT, // the gateway itself
+    WAIT__COUNT,
+};
+
+struct gateway_deadline {
+    struct gateway_deadline *previous, *next;
+    int64_t at_ms;
+    enum gateway_wait wait;
+};
+
+struct gateway_exchange;
+
+struct gateway_client {
+    struct gateway_endpoint endpoint;
+    struct gateway *gateway;
+    struct gateway_client *previous, *next;
+    struct gateway_exchange *exchange; // NULL: idle
+    struct gateway_deadline deadline;
+    struct gateway_block in, out;
+    bool lingering;
+    char address[16];
+};
+
+struct gateway_conn {
+    struct gateway_endpoint endpoint;
+    struct gateway *gateway;
+    struct gateway_target *upstream;
+    struct gateway_exchange *exchange; // NULL: in the pool
+    struct gateway_conn *previous, *next;
+    struct gateway_deadline deadline;
+    struct gateway_block in;
+    bool reused;
+    bool send_failed; // it takes no more; what it has to say is still read
+    bool eof;
+};
+
+struct gateway_target { // an upstream, current or draining
+    struct gateway_target *next;
+    struct gateway_upstream at;
+    bool current;
+    bool drain_wanted;
+    unsigned in_flight;
+    int64_t suspect_until_ms;
+    uint64_t noticed; // rules already reported, bit 1 << rule
+    struct gateway_exchange *exchanges;
+    struct gateway_conn *pool; // newest first
+};
+
+enum gateway_phase {
+    PHASE_HEAD,   // the request head is arriving
+    PHASE_HELD,   // no upstream yet
+    PHASE_PROXY,  // between client and upstream
+    PHASE_TUNNEL, // upgraded
+    PHASE_ANSWER, // our own answer, or the rest of the upstream's: only the client is left
+};
+
+struct gateway_exchange {
+    struct gateway_exchange *previous, *next; // in gateway->held or target->exchanges
+    struct gateway_exchange **list;           // which, or NULL
+    struct gateway_exchange *next_again, *next_dead;
+    struct gateway_client *client;
+    struct gateway_conn *conn;
+    struct gateway_target *upstream;
+    enum gateway_phase phase;
+    bool over, again;
+
+    // the request
+    char record_inline[160];
+    char *record; // method NUL target NUL
+    const char *method, *target;
+    bool is_head, idempotent, minor_1, keep_alive, expects;
+    char upgrade[48]; // what was asked for, or ""
+    enum http1_body request_body;
+    uint64_t request_left, request_total;
+    struct http1_chunks request_chunks;
+    bool request_read; // all of it is in the buffer or further
+    struct gateway_block request;
+    uint32_t request_sent; // offset into request; before it only what is kept for a second try
+    bool intact;           // the buffer still begins with the head
+    uint64_t written;      // bytes upstream, over all tries
+    int tries;
+    bool fresh_only; // a pooled connection was stale
+
+    // the response
+    bool response_head, response_begun, out_chunked, endless;
+    unsigned interim;
+    uint64_t response_left;
+    struct http1_chunks response_chunks;
+
+    // the record for on_request
+    char upstream_name[32];
+    const char *rule;
+    int status;
+    bool lost, refused;
+    int64_t start_wall_ms, start_us, first_byte_us;
+    uint64_t request_bytes, response_bytes;
+
+    // The request's until it is forwarded, then the response's. Last: what is before it is zeroed.
+    struct http1_head head;
+};
+
+struct gateway {
+    struct loop *loop;
+    struct gateway_options options;
+    struct gateway_endpoint listener;
+    uint16_t port;
+    bool accepting;
+    int epoll_fd;
+    struct loop_source *source, *timer, *defer;
+    int64_t now_ms, timer_at_ms;                 // timer_at_ms 0: not armed
+    struct gateway_deadline queues[WAIT__COUNT]; // sentinels
+    struct gateway_deadline accept_deadline;
+
+    struct gateway_client *clients;
+    struct gateway_target *targets;
+    struct gateway_target **current;
+    size_t current_count, turn;
+    bool had_upstream, refuse_held;
+    char *status_text;
+    struct gateway_exchange *held, *again;
+
+    struct gateway_endpoint *dead;
+    struct gateway_exchange *dead_exchanges;
+    char *spare_blocks[SPARE_BLOCKS_MAX];
+    unsigned spare_block_count;
+    struct gateway_exchange *spare_exchanges[SPARE_EXCHANGE_MAX];
+    unsigned spare_exchange_count;
+
+    struct gateway_stats stats;
+};
+
+// ---- gateway_io.c: buffers, sockets, deadlines ----
+
+static inline uint32_t block_len(const struct gateway_block *block)
+{
+    return block->end - block->start;
+}
+// Room for at least `room` bytes behind end; false: it would grow past max, or there is no memory.
+bool gateway_block_need(struct gateway *gateway, struct gateway_block *block, size_t room,
+                        size_t max);
+size_t gateway_block_room(const struct gateway_block *block, size_t max);
+void gateway_block_consume(struct gateway_block *block, size_t len);
+void gateway_block_release(struct gateway *gateway, struct gateway_block *block);
+// Unchecked: after gateway_block_need.
+void gateway_put(struct gateway_block *block, const void *bytes, size_t len);
+void gateway_puts(struct gateway_block *block, const char *text);
+// Data as one chunk; needs len + CHUNK_FRAME bytes of room.
+#define CHUNK_FRAME 24
+void gateway_put_chunk(struct gateway_block *block, const char *bytes, size_t len);
+
+enum gateway_io { IO_DONE, IO_AGAIN, IO_EOF, IO_ERROR };
+// Reads what fits in the block (it must have room).
+enum gateway_io gateway_receive(struct gateway_endpoint *endpoint, struct gateway_block *block);
+// Sends <bytes, len>; IO_DONE: *ret_sent bytes went, maybe fewer.
+enum gateway_io gateway_send(struct gateway_endpoint *endpoint, const char *bytes, size_t len,
+                             size_t *ret_sent);
+int gateway_watch(struct gateway *gateway, struct gateway_endpoint *endpoint, int fd,
+                  enum endpoint_kind kind);
+// Closes now; the memory around it is freed at the turn's end.
+void gateway_endpoint_close(struct gateway *gateway, struct gateway_endpoint *endpoint);
+
+void gateway_deadline_set(struct gateway *gateway, struct gateway_deadline *deadline,
+                          enum gateway_wait wait);
+void gateway_deadline_clear(struct gateway_deadline *deadline);
+// The next one that is due at now_ms, still in its queue; NULL.
+struct gateway_deadline *gateway_deadline_take(struct gateway *gateway);
+// Arms the loop's timer for the earliest deadline.
+void gateway_deadlines_arm(struct gateway *gateway);
+
+// ---- gateway.c ----
+
+void gateway_schedule(struct gateway *gateway); // a turn of our own, soon
+void gateway_accept_resume(struct gateway *gateway);
+
+// ---- gateway_client.c ----
+
+void gateway_client_new(struct gateway *gateway, int fd, const char *address);
+// Does all that can be done for this client now.
+void gateway_client_run(struct gateway_client *client);
+void gateway_client_close(struct gateway_client *client, bool reset);
+void gateway_client_expired(struct gateway_client *client, enum gateway_wait wait);
+// The exchange is over and every byte has gone: next request, or good-bye.
+void gateway_client_continue(struct gateway_client *client, bool keep_alive);
+
+// ---- gateway_exchange.c ----
+
+struct gateway_exchange *gateway_exchange_new(struct gateway_client *client);
+// The head has been read: decides what becomes of it.
+void gateway_exchange_begin(struct gateway_exchange *exchange);
+// Finds an upstream and a connection.
+void gateway_exchange_dispatch(struct gateway_exchange *exchange);
+// Moves bytes until nothing moves; may end the exchange (over).
+void gateway_exchange_pump(struct gateway_exchange *exchange);
+enum gateway_failure { FAILURE_CONNECT, FAILURE_CLOSED, FAILURE_MALFORMED };
+// The upstream cannot answer: another try, 502, or the client's connection is aborted.
+void gateway_exchange_failed(struct gateway_exchange *exchange, enum gateway_failure failure,
+                             const char *rule, const char *text);
+// The client went away: nothing is left to do for the upstream.
+void gateway_exchange_abandon(struct gateway_exchange *exchange);
+// Gives the upstream free (pooled if reusable), the exchange goes on with the client alone.
+void gateway_exchange_release(struct gateway_exchange *exchange, bool reusable);
+// The last byte has gone: records it, and the client goes on.
+void gateway_exchange_end(struct gateway_exchange *exchange);
+void gateway_exchange_free(struct gateway *gateway, struct gateway_exchange *exchange);
+void gateway_exchange_list(struct gateway_exchange **list, struct gateway_exchange *exchange);
+void gateway_exchange_unlist(struct gateway_exchange *exchange);
+
+// ---- gateway_request.c ----
+
+// The request as the upstream gets it, from the head at the start of the client's buffer.
+bool gateway_request_build(struct gateway_exchange *exchange);
+bool gateway_request_read(struct gateway_exchange *exchange); // true: something moved
+bool gateway_request_write(struct gateway_exchange *exchange);
+
+// ---- gateway_response.c ----
+
+bool gateway_response_read(struct gateway_exchange *exchange);
+bool gateway_response_write(struct gateway_exchange *exchange);
+
+// ---- gateway_tunnel.c ----
+
+bool gateway_tunnel_move(struct gateway_exchange *exchange);
+
+// ---- gateway_answer.c ----
+
+// Our own answer: `text` is one sentence, `rule` its source or "". The connection is kept only if
+// keep.
+void gateway_answer(struct gateway_exchange *exchange, int status, const char *rule,
+                    const char *text, bool keep);
+// As above, by a rule of the lexer.
+void gateway_answer_rule(struct gateway_exchange *exchange, enum http1_rule rule);
+const char *gateway_reason(int status);
+void gateway_notice(struct gateway *gateway, const char *upstream, const char *rule,
+                    const char *text);
+
+// ---- gateway_upstream.c ----
+
+struct gateway_target *gateway_target_find(const struct gateway *gateway, const char *name);
+// Round robin; avoids `not_this` and those that just refused, as long as there is another. NULL:
+// none.
+struct gateway_target *gateway_target_choose(struct gateway *gateway,
+                                             const struct gateway_target *not_this);
+void gateway_targets_sweep(struct gateway *gateway);
+void gateway_target_close_pool(struct gateway_target *target);
+// pooled: one from the pool will do. NULL: the connection could not be begun (errno).
+struct gateway_conn *gateway_conn_get(struct gateway_target *target, bool pooled,
+                                      struct gateway *gateway);
+void gateway_conn_put(struct gateway_conn *conn); // into the pool
+void gateway_conn_close(struct gateway_conn *conn);
+void gateway_pool_remove(struct gateway_conn *conn);
+
+// ---- gateway_owner.c ----
+
+// "pid 1234 (python app.py)" of who listens there; NULL if /proc does not show it. The caller's.
+char *gateway_port_owner(uint32_t address, uint16_t port);
+
+#endif

@@ -1,0 +1,75 @@
+"""exec, env, build: only their own output on stdout, the right exit status."""
+
+import json
+import os
+import subprocess
+
+OK = "def application(e, s):\n    s('200 OK', [])\n    return [b'x']\n"
+FILES = {"wsgi.py": OK, "requirements.txt": "", "tool.py": "print('tool')\n"}
+
+
+def test_exec_runs_inside(project, run):
+    done = run("exec", project(FILES), "--", "python", "-c",
+               "import os, sys; print(os.getcwd(), sys.prefix, os.getuid() != 0)")
+    assert done.stdout == "/home/leanengine/app /opt/env True\n"
+    assert done.returncode == 0
+
+
+def test_exec_gives_the_status(project, run):
+    root = project(FILES)
+    assert run("exec", root, "--", "sh", "-c", "exit 7").returncode == 7
+    assert run("exec", root, "--", "sh", "-c", "kill -TERM $$").returncode == 128 + 15
+    assert run("exec", root, "--", "no-such-command").returncode == 127
+
+
+def test_exec_passes_standard_input(project, run):
+    done = run("exec", project(FILES), "--", "cat", input="through\n")
+    assert done.stdout == "through\n"
+
+
+def test_exec_sees_the_variables(project, run):
+    root = project(dict(FILES, **{".env": "MINE=yes\n"}))
+    done = run("exec", root, "--", "sh", "-c", "echo $MINE $LEANCLOUD_APP_PORT")
+    assert done.stdout == "yes 3000\n"
+
+
+def test_env_formats(project, run, tmp_path):
+    root = project(dict(FILES, **{".env": "MINE=it's \"here\"\n"}))
+    flat = json.loads(run("env", root, "--format", "json").stdout)
+    assert flat["LEANCLOUD_APP_ENV"] == "development" and all(
+        isinstance(value, str) for value in flat.values())
+    script = run("env", root).stdout
+    shell = subprocess.run(["sh", "-c", script + '\nprintf %s "$LEANCLOUD_APP_ID|$MINE"'],
+                           capture_output=True, text=True, env={"PATH": os.environ["PATH"]})
+    assert shell.stdout == flat["LEANCLOUD_APP_ID"] + "|" + flat["MINE"]
+    masked = json.loads(run("env", root, "--format", "json", "--mask").stdout)
+    assert masked["LEANCLOUD_APP_MASTER_KEY"] != flat["LEANCLOUD_APP_MASTER_KEY"]
+    assert masked["LEANCLOUD_APP_ID"] == flat["LEANCLOUD_APP_ID"]
+
+
+def test_build_alone(project, run):
+    done = run("build", project(FILES))
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_P_23_P_72_install_sees_manifests_only(project, run):
+    root = project(dict(FILES, **{
+        "extra.txt": "", "leanengine.yaml":
+            "install:\n  - ls -A\n  - require: [extra.txt]\n  - echo then; ls -A\n"}))
+    done = run("build", root, "--build-logs")
+    before, after = done.stdout.split("then")
+    assert "requirements.txt" in before and "tool.py" not in done.stdout
+    assert "extra.txt" not in before and "extra.txt" in after
+
+
+def test_P_72_required_requirements_file_missing(project, run, wheelhouse):
+    root = project(dict(FILES, **{"requirements.txt": "-r other.txt\n", "other.txt": ""}))
+    done = run("build", root, env=wheelhouse.env)
+    assert done.returncode == 1
+    assert "require" in done.stdout and "other.txt" in done.stdout
+
+
+def test_help_of_every_command(run):
+    for command in ("up", "verify", "build", "exec", "env", "status", "restart", "reload", "stop"):
+        done = run(command, "--help")
+        assert done.returncode == 0 and "Usage: leanlocal %s" % command in done.stdout

@@ -1,0 +1,101 @@
+"""Each end, alone: within 3 s nothing of the app survives, nothing is mounted, the port is free."""
+
+import os
+import signal
+
+import pytest
+
+OK = ("import os, subprocess\nsubprocess.Popen(['sleep', '1000'])\n"
+      "def application(e, s):\n    s('200 OK', [])\n    return [b'x']\n")
+
+
+@pytest.fixture
+def running(project, up):
+    instance = up(project({"wsgi.py": OK, "requirements.txt": ""}))
+    instance.wait_healthy()
+    return instance
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_client_ended_by_signal(running, number):
+    os.kill(running.pid, number)
+    running.assert_gone(within=3)
+
+
+def test_client_killed(running):
+    os.kill(running.pid, signal.SIGKILL)
+    running.assert_gone(within=3)
+
+
+def test_engine_killed(running):
+    os.kill(running.engine_pid(), signal.SIGKILL)
+    assert running.wait_exit(3) == 3
+    running.assert_gone(within=3, files=False)  # its files are swept by the next start
+
+
+def test_files_of_a_killed_engine_are_swept(running, up):
+    os.kill(running.engine_pid(), signal.SIGKILL)
+    running.wait_exit(3)
+    left = running.run_directories()
+    assert left
+    again = up(running.root)
+    again.wait_healthy()
+    assert not set(left) & set(again.run_directories())
+
+
+def test_helper_killed_is_restarted_and_the_app_stays(running):
+    old = running.helper_pid("@tree")
+    os.kill(old, signal.SIGKILL)
+    running.wait_until(lambda: running.helper_pid("@tree") not in (None, old))
+    assert running.http("/")[0] == 200
+    (running.root / "wsgi.py").write_text(OK.replace("b'x'", "b'after'"))
+    running.wait_body(b"after")
+
+
+def test_init_killed_only_its_instance_goes(running):
+    os.kill(running.init_pid(), signal.SIGKILL)
+    running.wait_line(r"web2 serves version")
+    running.wait_body(b"x")
+
+
+def test_app_that_dies_is_started_again(project, up):
+    instance = up(project({
+        "wsgi.py": "import os\ndef application(e, s):\n"
+                   "    if e['PATH_INFO'] == '/die':\n        os._exit(3)\n"
+                   "    s('200 OK', [])\n    return [b'x']\n",
+        "requirements.txt": ""}))
+    instance.wait_healthy()
+    instance.http("/die")
+    instance.wait_line(r"web1: the app ended by itself \(exit 3\)")
+    instance.wait_line(r"web2 serves version")
+    instance.wait_body(b"x")
+
+
+def test_stop_command_ends_it(running, run):
+    done = run("stop", running.root)
+    assert done.returncode == 0
+    running.assert_gone(within=1)
+
+
+def test_status_and_second_up_attach(running, run):
+    done = run("status", running.root)
+    assert done.returncode == 0
+    assert "healthy" in done.stdout and "web1" in done.stdout
+
+
+def test_status_without_an_engine(project, run):
+    done = run("status", project({"wsgi.py": OK, "requirements.txt": ""}))
+    assert done.returncode == 3 and "leanlocal up" in done.stderr
+
+
+def test_killed_while_building(project, up, wheelhouse):
+    root = project({"wsgi.py": OK, "requirements.txt": "",
+                    "leanengine.yaml": "install:\n  - echo begun; sleep 1000\n"})
+    instance = up(root)
+    instance.wait_line(r"begun")
+    os.kill(instance.engine_pid(), signal.SIGKILL)
+    instance.wait_exit(3)
+    instance.assert_gone(within=3, files=False)
+    (root / "leanengine.yaml").unlink()
+    again = up(root)
+    again.wait_healthy()

@@ -1,0 +1,88 @@
+"""Who is there: processes, mounts and sockets that a test may have left on the host.
+
+A process belongs to a test when its environment carries the test's mark, when an ancestor of it does (the app's
+own environment is clean by design), or when its mount table names a directory of the test."""
+
+import os
+import socket
+
+
+def _read(path):
+    try:
+        with open(path, "rb") as file:
+            return file.read()
+    except OSError:
+        return b""
+
+
+def _pids():
+    return [int(name) for name in os.listdir("/proc") if name.isdigit()]
+
+
+def _stat(pid):
+    """(parent, state, start time), or None: the fields after the name, which may hold anything."""
+    fields = _read("/proc/%d/stat" % pid).rpartition(b")")[2].split()
+    return (int(fields[1]), fields[0].decode(), int(fields[19])) if len(fields) > 19 else None
+
+
+def children(pid):
+    return [other for other in _pids() if (_stat(other) or (None,))[0] == pid]
+
+
+def alive(pid, start=None):
+    found = _stat(pid)
+    return bool(found) and found[1] != "Z" and (start is None or found[2] == start)
+
+
+def command_line(pid):
+    return _read("/proc/%d/cmdline" % pid).replace(b"\0", b" ").decode("utf-8", "replace").strip()
+
+
+class Census:
+    """All processes that a test started, now and at earlier looks."""
+
+    def __init__(self, mark, directory):
+        self.mark = mark.encode()
+        self.directory = directory.encode()
+        self.seen = {}  # (pid, start) -> command line
+        self.mounts = self._host_mounts()
+
+    @staticmethod
+    def _host_mounts():
+        lines = _read("/proc/self/mountinfo").decode("utf-8", "replace").splitlines()
+        return {line.split()[4] for line in lines}
+
+    def _ours(self, pid):
+        if self.mark in _read("/proc/%d/environ" % pid):
+            return True
+        return self.directory in _read("/proc/%d/mountinfo" % pid)
+
+    def look(self):
+        """Takes down who is there; {pid: command line} of those alive."""
+        stats = {pid: stat for pid in _pids() if (stat := _stat(pid)) and stat[1] != "Z"}
+        ours = {pid for pid in stats if pid != os.getpid() and self._ours(pid)}
+        grown = True
+        while grown:
+            more = {pid for pid, stat in stats.items() if stat[0] in ours} - ours
+            ours |= more
+            grown = bool(more)
+        for pid in ours:
+            self.seen.setdefault((pid, stats[pid][2]), command_line(pid))
+        for pid, start in self.seen:
+            if pid in stats and stats[pid][2] == start:
+                ours.add(pid)
+        return {pid: command_line(pid) for pid in sorted(ours)}
+
+    def left_mounts(self):
+        text = self.directory.decode()
+        return sorted(path for path in self._host_mounts() - self.mounts if text in path)
+
+
+def is_port_free(address, port):
+    with socket.socket() as sock:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            sock.bind((address, port))
+            return True
+        except OSError:
+            return False

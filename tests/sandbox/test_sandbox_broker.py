@@ -1,0 +1,317 @@
+"""The port broker: every bind lands on the instance's own loopback address, whatever the app asks for."""
+
+import os
+import signal
+import socket
+import struct
+import subprocess
+
+import pytest
+
+from boxes import PYTHON, end, marked, new_address, wait_for
+
+SERVE = """
+import socket, sys
+def serve(family, address, only=None, port=3000, name="s"):
+    s = socket.socket(family, socket.SOCK_STREAM)
+    s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    if only is not None:
+        s.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, only)
+    s.bind((address, port))
+    s.listen(5)
+    return s
+"""
+FOREVER = """
+print("up", flush=True)
+while True:
+    c, _ = s.accept(); c.sendall(b"hello from " + sys.argv[1].encode()); c.close()
+"""
+
+
+def sockets_of(mark):
+    """Inodes of all sockets that the test's processes hold, seen from the host."""
+    inodes = set()
+    for pid in marked(mark):
+        try:
+            links = [os.readlink("/proc/%d/fd/%s" % (pid, fd)) for fd in os.listdir("/proc/%d/fd" % pid)]
+        except OSError:
+            continue
+        inodes |= {link[8:-1] for link in links if link.startswith("socket:[")}
+    return inodes
+
+
+def host_listeners(mark):
+    """(address, port) of every TCP listener and UDP socket of the test's processes, as the host sees it."""
+    inodes = sockets_of(mark)
+    found = set()
+    for name in ("tcp", "tcp6", "udp", "udp6"):
+        with open("/proc/net/" + name) as file:
+            for line in list(file)[1:]:
+                columns = line.split()
+                if columns[3] not in ("0A", "07") or columns[9] not in inodes:
+                    continue
+                raw, port = columns[1].split(":")
+                words = struct.pack("=%dI" % (len(raw) // 8),
+                                    *(int(raw[i:i + 8], 16) for i in range(0, len(raw), 8)))
+                family = socket.AF_INET if len(words) == 4 else socket.AF_INET6
+                found.add((socket.inet_ntop(family, words), int(port, 16)))
+    return found
+
+
+def options(address, *more):
+    return ["--address", address, *more]
+
+
+def broker_python(box, script, **keywords):
+    address = keywords.pop("address", None) or new_address()
+    result = box.python(SERVE + script, options=options(address, *keywords.pop("options", ())), **keywords)
+    return address, result
+
+
+@pytest.fixture(params=["", "mount"])
+def deny(request):
+    return request.param
+
+
+@pytest.fixture
+def brokered(box, deny):
+    probe = box.probe(deny)
+    if not probe["notify"]["works"]:
+        pytest.skip("no broker on this host: %s" % probe["notify"]["reason"])
+    return box
+
+
+def test_two_at_once_on_port_3000(brokered, deny):
+    addresses = [new_address(), new_address()]
+    processes = []
+    for number, address in enumerate(addresses):
+        script = SERVE + "s = serve(socket.AF_INET, '0.0.0.0')" + FOREVER
+        process = brokered.start(PYTHON, "-c", script, str(number), deny=deny, options=options(address))
+        assert process.stdout.readline() == "up\n", process.communicate()
+        processes.append(process)
+    assert host_listeners(brokered.mark) == {(address, 3000) for address in addresses}
+    for number, address in enumerate(addresses):
+        with socket.create_connection((address, 3000), timeout=5) as client:
+            assert client.recv(100) == b"hello from %d" % number
+    for process in processes:
+        end(process)
+    assert host_listeners(brokered.mark) == set()
+
+
+ASKED = [
+    ("AF_INET", "0.0.0.0", None, "0.0.0.0"),
+    ("AF_INET", "127.0.0.1", None, "127.0.0.1"),
+    ("AF_INET", "127.9.9.9", None, "127.9.9.9"),
+    ("AF_INET6", "::", 0, "::"),
+    ("AF_INET6", "::", 1, "::"),
+    ("AF_INET6", "::1", None, "::1"),
+    ("AF_INET6", "::ffff:0.0.0.0", 0, "0.0.0.0"),
+]
+
+
+@pytest.mark.parametrize("family,address,only,reported", ASKED)
+def test_asked_and_actual(brokered, deny, family, address, only, reported):
+    if family == "AF_INET6" and not socket.has_ipv6:
+        pytest.skip("no IPv6")
+    own, result = broker_python(brokered, "s = serve(socket.%s, %r, %r); print(s.getsockname()[1])"
+                                % (family, address, only), deny=deny)
+    assert result.stdout == "3000\n", result
+    for kind in ("bound", "listening"):
+        events = brokered.events(kind)
+        assert len(events) == 1, events
+        assert events[0]["asked_address"] == reported and events[0]["asked_port"] == 3000
+        assert events[0]["actual_address"] == own and events[0]["actual_port"] == 3000
+
+
+@pytest.mark.parametrize("order", [0, 1])
+def test_a_socket_for_each_family(brokered, deny, order):
+    pair = ["a = serve(socket.AF_INET, '0.0.0.0')", "b = serve(socket.AF_INET6, '::', 1)"]
+    own, result = broker_python(brokered, "\n".join(pair[::-1] if order else pair) + "\nprint('both')", deny=deny)
+    assert result.stdout == "both\n", result
+    actual = [(event["actual_address"], event["actual_port"]) for event in brokered.events("listening")]
+    assert actual[0] == (own, 3000) and actual[1][0] in (own, "::1"), actual
+
+
+def test_actual_port_is_another(brokered, deny):
+    own, result = broker_python(brokered, "s = serve(socket.AF_INET, ''); print(s.getsockname())", deny=deny,
+                                options=["--actual-port", "34567"])
+    assert result.stdout == "('%s', 34567)\n" % own
+
+
+def test_other_ports(brokered, deny):
+    script = ("a = serve(socket.AF_INET, '', port=6379); b = serve(socket.AF_INET, '', port=0); "
+              "print(a.getsockname(), b.getsockname()[0]); c = socket.create_connection(a.getsockname()); print('connected')")
+    own, result = broker_python(brokered, script, deny=deny)
+    assert result.stdout == "('%s', 6379) %s\nconnected\n" % (own, own), result
+
+
+def test_udp(brokered, deny):
+    script = """
+a = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); a.bind(('', 5353))
+b = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); b.bind(('', 0))
+b.sendto(b'x', a.getsockname())
+print(a.getsockname(), b.getsockname()[0], a.recv(5))
+"""
+    own, result = broker_python(brokered, script, deny=deny)
+    assert result.stdout == "('%s', 5353) 0.0.0.0 b'x'\n" % own, result
+
+
+def test_errors_are_the_kernels(brokered, deny):
+    script = """
+import ctypes, errno, os
+libc = ctypes.CDLL(None, use_errno=True)
+def name(result): return 'ok' if result == 0 else errno.errorcode[ctypes.get_errno()]
+def call(function, *args):
+    ctypes.set_errno(0); return name(getattr(libc, function)(*args))
+s = socket.socket(); good = b'\\x02\\x00' + (3000).to_bytes(2, 'big') + bytes(12)
+six = socket.socket(socket.AF_INET6); u = socket.socket(type=socket.SOCK_DGRAM)
+print(call('bind', 999, good, 16), call('bind', 0, good, 16), call('bind', s.fileno(), ctypes.c_void_p(8), 16),
+      call('bind', s.fileno(), good, 3), call('bind', s.fileno(), good, -1), call('bind', s.fileno(), good, 1000),
+      call('bind', six.fileno(), good, 16), call('bind', s.fileno(), good, 16), call('bind', s.fileno(), good, 16))
+t = socket.socket(); print(call('bind', t.fileno(), good, 16)); s.listen(1); print(call('bind', t.fileno(), good, 16))
+print(call('listen', 999, 1), call('listen', 0, 1), call('listen', u.fileno(), 1))
+"""
+    _, result = broker_python(brokered, script, deny=deny)
+    assert result.stdout.split() == ["EBADF", "ENOTSOCK", "EFAULT", "EINVAL", "EINVAL", "EINVAL", "EINVAL", "ok",
+                                     "EINVAL", "EADDRINUSE", "EADDRINUSE", "EBADF", "ENOTSOCK", "ENOTSUP"], result
+    refused = [event for event in brokered.events("bound") if event["errno"]]
+    assert refused, "a refused bind is reported"
+
+
+def test_listen_without_bind(brokered, deny):
+    own, result = broker_python(brokered, "s = socket.socket(); s.listen(1); print(s.getsockname()[0])\n"
+                                "s = socket.socket(socket.AF_INET6); s.listen(1); print(s.getsockname()[0])", deny=deny)
+    assert result.stdout == "%s\n::ffff:%s\n" % (own, own)
+    assert [event["asked_port"] for event in brokered.events("listening")] == [0, 0]
+
+
+def test_listening_is_told_once_per_socket(brokered, deny):
+    broker_python(brokered, "s = serve(socket.AF_INET, ''); s.listen(9); s.listen(2); t = serve(socket.AF_INET, '', port=3001)", deny=deny)
+    assert [event["asked_port"] for event in brokered.events("listening")] == [3000, 3001]
+
+
+def test_reuseport_and_prefork(brokered, deny):
+    script = """
+import os
+def one():
+    s = socket.socket(); s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1); s.bind(('', 3000)); s.listen(5); return s
+s = one()
+r, w = os.pipe()
+for i in range(3):
+    if os.fork() == 0:
+        one(); os.write(w, b'.'); os.read(os.pipe()[0], 1)
+print(os.read(r, 1) + os.read(r, 1) + os.read(r, 1))
+"""
+    _, result = broker_python(brokered, script, deny=deny)
+    assert result.stdout == "b'...'\n", result
+    assert len(brokered.events("listening")) == 4
+
+
+def test_bind_from_a_thread_and_a_grandchild(brokered, deny):
+    script = """
+import os, threading
+out = []
+t = threading.Thread(target=lambda: out.append(serve(socket.AF_INET, ''))); t.start(); t.join()
+print(out[0].getsockname(), flush=True)
+if os.fork() == 0:
+    if os.fork() == 0:
+        os.setsid(); print(serve(socket.AF_INET, '', port=3001).getsockname(), flush=True); os._exit(0)
+    os.wait(); os._exit(0)
+os.wait()
+"""
+    own, result = broker_python(brokered, script, deny=deny)
+    assert result.stdout == "('%s', 3000)\n('%s', 3001)\n" % (own, own), result
+
+
+def test_unix_sockets_are_left_alone(brokered, deny):
+    script = """
+import os, tempfile
+path = os.path.join(tempfile.mkdtemp(), 's')
+s = socket.socket(socket.AF_UNIX); s.bind(path); s.listen(1)
+c = socket.socket(socket.AF_UNIX); c.connect(path); print('unix')
+"""
+    _, result = broker_python(brokered, script, deny=deny)
+    assert result.stdout == "unix\n" and not brokered.events("bound"), result
+
+
+def test_alarms_during_bind(brokered, deny):
+    script = """
+import signal
+hits = []
+signal.signal(signal.SIGALRM, lambda *a: hits.append(1)); signal.siginterrupt(signal.SIGALRM, False)
+signal.setitimer(signal.ITIMER_REAL, 0.0005, 0.0005)
+for i in range(300):
+    s = socket.socket(); s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1); s.bind(('', 3000)); s.listen(1); s.close()
+signal.setitimer(signal.ITIMER_REAL, 0); print('done', len(hits) > 0)
+"""
+    _, result = broker_python(brokered, script, deny=deny)
+    assert result.stdout == "done True\n", result
+
+
+def test_many_binds_do_not_block_init(brokered, deny):
+    # Nobody reads the events while this runs: the driver is stopped.
+    script = SERVE + """
+print("up", flush=True)
+sys.stdin.readline()
+for i in range(2000):
+    s = socket.socket(); s.bind(('', 0)); s.close()
+print("done", flush=True)
+"""
+    command = brokered.command("--stdin", *options(new_address())) + ["--", PYTHON, "-c", script]
+    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+                               env=dict(os.environ, LEANLOCAL_SANDBOX_DENY=deny))
+    assert process.stdout.readline() == "up\n"
+    process.send_signal(signal.SIGSTOP)
+    process.stdin.write("go\n")
+    process.stdin.flush()
+    assert process.stdout.readline() == "done\n"
+    process.send_signal(signal.SIGCONT)
+    assert process.wait(timeout=10) == 0
+    process.stdin.close()
+    process.stdout.close()
+
+
+def test_servers_show_nothing_beyond_their_address(brokered, deny):
+    """Every kind of server at once, and what the host sees of it: only 127/8 and ::1."""
+    script = SERVE + """
+a = serve(socket.AF_INET, '0.0.0.0'); b = serve(socket.AF_INET6, '::', 0, port=3001)
+c = serve(socket.AF_INET6, '::', 1, port=3002); d = serve(socket.AF_INET, '', port=0)
+e = socket.socket(); e.listen(1)
+f = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); f.bind(('', 4000))
+g = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM); g.bind(('::', 4001))
+print("up", flush=True); sys.stdin.read(); import time; time.sleep(1000)
+"""
+    own = new_address()
+    process = brokered.start(PYTHON, "-c", script, deny=deny, options=options(own))
+    assert process.stdout.readline() == "up\n", process.communicate()
+    seen = host_listeners(brokered.mark)
+    end(process)
+    assert len(seen) == 7 and {address for address, _ in seen} <= {own, "::ffff:" + own, "::1"}, seen
+
+
+def test_without_the_broker_this_is_what_would_happen(box):
+    """The counter-test: denied, the very same script is on 0.0.0.0, so the tests above can fail."""
+    result = box.python("import socket; s = socket.socket(); s.bind(('127.77.99.99', 0)); print(s.getsockname()[0])\n"
+                        "s = socket.socket(); s.bind(('', 0)); print(s.getsockname()[0])", deny="notify",
+                        options=options(new_address()))
+    assert result.stdout == "127.77.99.99\n0.0.0.0\n"
+    assert not box.events("bound")
+
+
+def test_http_server_in_a_sandbox(full):
+    own = new_address()
+    process = full.start(PYTHON, "-u", "-c", "import http.server as h; h.HTTPServer.server_bind = "
+                         "lambda s: __import__('socketserver').TCPServer.server_bind(s) or setattr(s, 'server_name', 'x') "
+                         "or setattr(s, 'server_port', 3000)\nh.HTTPServer(('', 3000), h.SimpleHTTPRequestHandler).serve_forever()",
+                         options=options(own))
+    full.wait_event("listening")
+
+    def answered():
+        try:
+            with socket.create_connection((own, 3000), timeout=5) as client:
+                client.sendall(b"GET / HTTP/1.0\r\n\r\n")
+                return client.recv(20).startswith(b"HTTP/1.0 200")
+        except OSError:
+            return False
+    wait_for(answered, "an answer")
+    end(process)
