@@ -86,7 +86,9 @@ static bool stage_text(const struct event *event, struct buf *out)
     }
     bool is_fact = str_equal(event->stage, "detect") || str_equal(event->stage, "python");
     if (is_fact && !str_empty(event->text) && !is_state(event, "failed")) {
-        return buf_adds(out, event->text);
+        bool is_sentence = str_starts_with(event->text, "Python ");
+        return is_sentence ? buf_adds(out, event->text)
+                           : buf_addf(out, "%s: %s", stage_label(event->stage), event->text);
     }
     if (is_state(event, "skipped") || (is_fact && is_state(event, "running"))) {
         return false;

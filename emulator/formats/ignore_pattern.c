@@ -1,5 +1,5 @@
-// The expression becomes a flat list of atoms with a repetition each; matching walks the text once with
-// the set of atoms that could be next, so no pattern takes more than text x pattern steps.
+// The expression becomes a flat list of atoms with a repetition each; matching walks the text once
+// with the set of atoms that could be next, so no pattern takes more than text x pattern steps.
 #include "emulator/formats/ignore_pattern.h"
 
 #include <ctype.h>
@@ -106,8 +106,8 @@ static const struct {
     const char *name;
     const char *ranges;
 } posix_classes[] = {
-    {"[:alnum:]", "09AZaz"}, {"[:alpha:]", "AZaz"}, {"[:blank:]", "\t\t  "},
-    {"[:digit:]", "09"},     {"[:graph:]", "!~"},   {"[:lower:]", "az"},
+    {"[:alnum:]", "09AZaz"}, {"[:alpha:]", "AZaz"},     {"[:blank:]", "\t\t  "},
+    {"[:digit:]", "09"},     {"[:graph:]", "!~"},       {"[:lower:]", "az"},
     {"[:print:]", " ~"},     {"[:punct:]", "!/:@[`{~"}, {"[:space:]", "\t\r  "},
     {"[:upper:]", "AZ"},     {"[:word:]", "09AZ__az"},  {"[:xdigit:]", "09AFaf"},
 };
@@ -335,7 +335,8 @@ static void reach(const struct ignore_regex *regex, unsigned char *set, size_t a
 bool ignore_regex_match(const struct ignore_regex *regex, const char *text)
 {
     size_t size = regex->count + 1;
-    auto_free unsigned char *sets = mem_alloc(2 * size);
+    auto_free
+    unsigned char *sets = mem_alloc(2 * size);
     unsigned char *now = sets;
     unsigned char *next = sets + size;
     size_t len = strlen(text);
@@ -401,8 +402,8 @@ static const char *match_class(const char *at, uint32_t code, bool *ret_match)
     return at + 1;
 }
 
-// One character of pattern against one of path; what follows in the pattern, or NULL. *ret_used is how
-// many bytes of path it took.
+// One character of pattern against one of path; what follows in the pattern, or NULL. *ret_used is
+// how many bytes of path it took.
 static const char *match_one(const char *pattern, const char *path, size_t *ret_used)
 {
     uint32_t code, wanted;

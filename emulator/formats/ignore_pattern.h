@@ -3,7 +3,8 @@
 // Why our own: the upload's oddities come from exactly these two (P-223), and POSIX regular
 //       expressions or fnmatch differ in classes, escapes and what "/" is.
 // Sources: P-223; pkg.go.dev/regexp/syntax, pkg.go.dev/path/filepath#Match.
-// Not: all of Go's syntax. Groups, alternatives, {n}, \b, \p and octal escapes, which a glob reaches only
+// Not: all of Go's syntax. Groups, alternatives, {n}, \b, \p and octal escapes, which a glob
+// reaches only
 //      through a backslash, are refused as "not supported here".
 #ifndef EMULATOR_FORMATS_IGNORE_PATTERN_H
 #define EMULATOR_FORMATS_IGNORE_PATTERN_H
@@ -13,8 +14,8 @@
 
 struct ignore_regex;
 
-// Go source of the expression for a glob without "/": "*" -> ".*", "[!a]" -> "[^a]", anchored at the end
-// only. Owned by the caller.
+// Go source of the expression for a glob without "/": "*" -> ".*", "[!a]" -> "[^a]", anchored at
+// the end only. Owned by the caller.
 char *ignore_glob_to_regex(const char *glob);
 // NULL and *ret_problem (a static text) when it does not compile.
 struct ignore_regex *ignore_regex_new(const char *source, const char **ret_problem);

@@ -332,6 +332,7 @@ struct gateway *gateway_new(struct loop *loop, const struct gateway_options *opt
         goto fail;
     }
     gateway->accepting = true;
+    gateway->listener.fd = fd;
     gateway->source = loop_add_fd(loop, gateway->epoll_fd, EPOLLIN, on_events, gateway);
     gateway->timer = loop_add_timer(loop, 0, on_timer, gateway);
     if (gateway_watch(gateway, &gateway->listener, fd, ENDPOINT_LISTENER) < 0 || !gateway->source ||
@@ -416,6 +417,7 @@ static void close_endless(struct gateway_target *target)
     for (struct gateway_exchange *at = target->exchanges; at;) {
         struct gateway_exchange *next = at->next;
         if (at->endless) {
+            at->cut = true;
             gateway_client_close(at->client, false);
         }
         at = next;

@@ -99,11 +99,11 @@ static void good_bye(struct gateway_client *client, bool sends)
     gateway_deadline_set(client->gateway, &client->deadline, WAIT_LINGER);
 }
 
-void gateway_client_continue(struct gateway_client *client, bool keep_alive)
+void gateway_client_continue(struct gateway_client *client, bool keep_alive, bool sends)
 {
     gateway_block_release(client->gateway, &client->out);
     if (!keep_alive) {
-        good_bye(client, true);
+        good_bye(client, sends);
         return;
     }
     if (block_len(&client->in) == 0) {

@@ -256,12 +256,13 @@ void gateway_exchange_failed(struct gateway_exchange *exchange, enum gateway_fai
     }
     char sentence[512];
     snprintf(sentence, sizeof sentence, "%s: %s", exchange->upstream_name, text);
-    if (exchange->response_begun) {
+    if (exchange->response_head) {
         exchange->lost = true;
-        gateway_notice(gateway, exchange->upstream_name, rule, text);
+        if (failure != FAILURE_MALFORMED) { // that was said already
+            gateway_notice(gateway, exchange->upstream_name, rule, text);
+        }
         // Never as if complete: an answer that ends with the connection can only be cut by a reset.
-        bool until_close = exchange->response_head && !exchange->out_chunked &&
-                           exchange->head.body != HTTP1_BODY_LENGTH;
+        bool until_close = !exchange->out_chunked && exchange->head.body != HTTP1_BODY_LENGTH;
         gateway_client_close(exchange->client, until_close);
         return;
     }
@@ -314,7 +315,7 @@ static void finish(struct gateway_exchange *exchange)
 
 void gateway_exchange_abandon(struct gateway_exchange *exchange)
 {
-    if (exchange->phase != PHASE_TUNNEL && !exchange->lost) {
+    if (exchange->phase != PHASE_TUNNEL && !exchange->lost && !exchange->cut) {
         exchange->status = STATUS_CLIENT_GONE;
     }
     finish(exchange);
@@ -324,8 +325,9 @@ void gateway_exchange_end(struct gateway_exchange *exchange)
 {
     struct gateway_client *client = exchange->client;
     bool keep_alive = exchange->keep_alive && exchange->request_read;
+    bool sends = !exchange->request_read;
     finish(exchange);
-    gateway_client_continue(client, keep_alive);
+    gateway_client_continue(client, keep_alive, sends);
 }
 
 // ---- moving ----

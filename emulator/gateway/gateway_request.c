@@ -115,7 +115,7 @@ static size_t body_room(struct gateway_exchange *exchange)
 static void too_large(struct gateway_exchange *exchange)
 {
     gateway_exchange_release(exchange, false);
-    if (exchange->response_begun) {
+    if (exchange->response_head) {
         gateway_client_close(exchange->client, false);
         return;
     }
@@ -125,7 +125,7 @@ static void too_large(struct gateway_exchange *exchange)
 static void body_refused(struct gateway_exchange *exchange)
 {
     gateway_exchange_release(exchange, false);
-    if (exchange->response_begun) {
+    if (exchange->response_head) {
         gateway_client_close(exchange->client, false);
         return;
     }

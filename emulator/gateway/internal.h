@@ -120,6 +120,7 @@ struct gateway_exchange {
     struct gateway_target *upstream;
     enum gateway_phase phase;
     bool over, again;
+    bool cut; // an endless stream that had to end with its instance
 
     // the request
     char record_inline[160];
@@ -236,8 +237,8 @@ void gateway_client_new(struct gateway *gateway, int fd, const char *address);
 void gateway_client_run(struct gateway_client *client);
 void gateway_client_close(struct gateway_client *client, bool reset);
 void gateway_client_expired(struct gateway_client *client, enum gateway_wait wait);
-// The exchange is over and every byte has gone: next request, or good-bye.
-void gateway_client_continue(struct gateway_client *client, bool keep_alive);
+// The exchange is over and every byte has gone: next request, or good-bye (to one who still sends).
+void gateway_client_continue(struct gateway_client *client, bool keep_alive, bool sends);
 
 // ---- gateway_exchange.c ----
 

@@ -35,6 +35,7 @@ struct search {
     struct python_candidates candidates;
     struct python_facts *facts; // one a candidate
     enum state *states;
+    int pip_requires; // of the one that was taken
 };
 
 static bool ask(struct search *search, size_t index)
@@ -234,8 +235,17 @@ static bool pip_suits(const struct python_facts *lender, const struct python *py
     return python_version_compare(lender->python.pip_version, lowest[row].pip) >= 0;
 }
 
+// Its own package always does; a wheel of the distribution may be made for another Python.
+static bool has_pip(const struct python *python, int requires)
+{
+    const struct python_facts own = {.python = *python, .pip_requires = requires};
+    return python->pip_dir || (python->pip_wheel && pip_suits(&own, python));
+}
+
 static void borrow_pip(struct search *search, struct python *python)
 {
+    str_replace(&python->pip_wheel, NULL);
+    str_replace(&python->pip_version, NULL);
     const struct python *best = NULL;
     for (size_t i = 0; i < search->candidates.count; i++) {
         const struct python_facts *facts = &search->facts[i];
@@ -297,6 +307,7 @@ static size_t find_wanted(struct search *search, const struct python_version *fi
 static void take(struct search *search, size_t index, struct python *ret_python)
 {
     *ret_python = search->facts[index].python;
+    search->pip_requires = search->facts[index].pip_requires;
     search->facts[index].python = (struct python){0};
     search->states[index] = BAD;
     str_replace(&ret_python->source, search->candidates.items[index].source);
@@ -345,7 +356,7 @@ int python_find(const struct python_options *options, const char *cache_dir,
     struct python python = {0};
     int result = find(&search, &python, error);
     if (result == 0) {
-        if (!python.pip_dir && !python.pip_wheel) {
+        if (!has_pip(&python, search.pip_requires)) {
             borrow_pip(&search, &python);
         }
         *ret_python = python;

@@ -13,7 +13,7 @@ OK = ("import os, subprocess\nsubprocess.Popen(['sleep', '1000'])\n"
 def running(project, up):
     instance = up(project({"wsgi.py": OK, "requirements.txt": ""}))
     instance.wait_healthy()
-    return instance
+    return instance.remember()
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
@@ -93,6 +93,7 @@ def test_killed_while_building(project, up, wheelhouse):
                     "leanengine.yaml": "install:\n  - echo begun; sleep 1000\n"})
     instance = up(root)
     instance.wait_line(r"begun")
+    instance.remember()
     os.kill(instance.engine_pid(), signal.SIGKILL)
     instance.wait_exit(3)
     instance.assert_gone(within=3, files=False)

@@ -6,7 +6,7 @@ import socket
 
 import pytest
 
-from helpers.host import has_python
+from helpers.interpreters import find_interpreter
 
 SAMPLES = os.path.join(os.path.dirname(__file__), "..", "..", "samples")
 PROJECTS = os.path.join(os.path.dirname(__file__), "..", "projects")
@@ -27,6 +27,10 @@ TABLE = {
 def needed_python(directory):
     path = os.path.join(directory, ".python-version")
     return open(path).read().split()[0] if os.path.exists(path) else None
+
+
+def has_python(version):
+    return find_interpreter(".".join(version.split(".")[:2])) is not None
 
 
 def test_table_names_every_sample():

@@ -5,6 +5,8 @@ import re
 
 import pytest
 
+from helpers.running import Running
+
 # One app that tells what it sees; asked by path.
 WITNESS = '''
 import datetime, json, os, socket, sys, time
@@ -191,27 +193,28 @@ def loopback_project():
         "leanengine.yaml": "run: python serve.py\n"}
 
 
-def test_P_92_two_projects_have_port_3000_each(project, up):
-    first = up(project({"wsgi.py": WITNESS, "requirements.txt": ""}, name="one"))
-    second = up(project({"wsgi.py": WITNESS, "requirements.txt": ""}, name="two"))
+def test_P_92_two_projects_have_port_3000_each(project, up, other_place):
+    files = {"wsgi.py": WITNESS, "requirements.txt": ""}
+    first = up(project(files))
+    second = Running(other_place, other_place.project(files), (), None)
     first.wait_healthy()
     second.wait_healthy()
     assert see(first, "environ")["LEANCLOUD_APP_PORT"] == "3000"
     assert see(second, "environ")["LEANCLOUD_APP_PORT"] == "3000"
 
 
-def test_P_112_second_start_needs_no_pip(project, up, wheelhouse):
+def test_P_63_second_start_needs_no_pip(project, up, wheelhouse):
     wheelhouse.add("tinydep", "1.0", {"tinydep.py": "WORD = 'tiny'\n"})
     root = project({
         "wsgi.py": "import tinydep\ndef application(e, s):\n    s('200 OK', [])\n"
                    "    return [tinydep.WORD.encode()]\n",
         "requirements.txt": "tinydep\n"})
-    first = up(root, env=wheelhouse.env)
+    first = up(root)
     first.wait_healthy()
     assert first.http("/")[1] == b"tiny"
-    assert re.search(r"install .*Collecting tinydep|Processing .*tinydep|Looking in links", first.text)
+    assert re.search(r"install +.*tinydep", first.text)
     first.stop()
-    second = up(root)  # without the wheelhouse: pip could not find anything
+    second = up(root, env={"PIP_FIND_LINKS": "/nonexistent"})  # pip could not find anything
     second.wait_healthy()
     assert second.http("/")[1] == b"tiny"
     assert "Collecting" not in second.text

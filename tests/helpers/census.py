@@ -25,8 +25,13 @@ def _stat(pid):
     return (int(fields[1]), fields[0].decode(), int(fields[19])) if len(fields) > 19 else None
 
 
+def parent(pid):
+    found = _stat(pid)
+    return found[0] if found else None
+
+
 def children(pid):
-    return [other for other in _pids() if (_stat(other) or (None,))[0] == pid]
+    return [other for other in _pids() if parent(other) == pid]
 
 
 def alive(pid, start=None):
@@ -34,8 +39,40 @@ def alive(pid, start=None):
     return bool(found) and found[1] != "Z" and (start is None or found[2] == start)
 
 
+def arguments(pid):
+    return _read("/proc/%d/cmdline" % pid).decode("utf-8", "replace").split("\0")[:-1]
+
+
 def command_line(pid):
-    return _read("/proc/%d/cmdline" % pid).replace(b"\0", b" ").decode("utf-8", "replace").strip()
+    return " ".join(arguments(pid))
+
+
+def name(pid):
+    return _read("/proc/%d/comm" % pid).decode("utf-8", "replace").strip()
+
+
+def _sockets(pid):
+    """Inodes of the sockets that a process holds."""
+    found = set()
+    try:
+        for name in os.listdir("/proc/%d/fd" % pid):
+            target = os.readlink("/proc/%d/fd/%s" % (pid, name))
+            if target.startswith("socket:["):
+                found.add(target[8:-1])
+    except OSError:
+        pass
+    return found
+
+
+def connections(pid, prefix):
+    """Remote addresses of a process' established IPv4 connections that begin with prefix."""
+    held, found = _sockets(pid), []
+    for line in _read("/proc/%d/net/tcp" % pid).decode().splitlines()[1:]:
+        fields = line.split()
+        remote = socket.inet_ntoa(bytes.fromhex(fields[2].split(":")[0])[::-1])
+        if fields[3] == "01" and fields[9] in held and remote.startswith(prefix):
+            found.append(remote)
+    return found
 
 
 class Census:

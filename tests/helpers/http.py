@@ -1,24 +1,32 @@
-"""HTTP for tests: no proxies, no redirects, one connection a request unless a Client is kept."""
+"""HTTP for tests: no proxies, no redirects, one connection a request unless a Client or Stream is kept."""
 
 import http.client
 import json
+import socket
 
 
-class Answer:
-    def __init__(self, response):
-        self.status = response.status
-        self.headers = response.headers
-        self.body = response.read()
+class Answer(tuple):
+    """(status, body) with the headers at hand."""
+
+    def __new__(cls, status, body, headers):
+        made = super().__new__(cls, (status, body))
+        made.headers = headers
+        return made
+
+    @property
+    def status(self):
+        return self[0]
+
+    @property
+    def body(self):
+        return self[1]
 
     @property
     def text(self):
-        return self.body.decode("utf-8", "replace")
+        return self[1].decode("utf-8", "replace")
 
     def json(self):
-        return json.loads(self.body)
-
-    def __repr__(self):
-        return "<%d %r>" % (self.status, self.text[:200])
+        return json.loads(self[1])
 
 
 class Client:
@@ -27,17 +35,41 @@ class Client:
     def __init__(self, address, port, limit_s=10):
         self.connection = http.client.HTTPConnection(address, port, timeout=limit_s)
 
-    def ask(self, path="/", method="GET", body=None, headers=None):
-        self.connection.request(method, path, body=body, headers=headers or {})
-        return Answer(self.connection.getresponse())
+    def ask(self, path="/", method=None, data=None, headers=None):
+        self.connection.request(method or ("GET" if data is None else "POST"), path, body=data,
+                                headers=headers or {})
+        response = self.connection.getresponse()
+        return Answer(response.status, response.read(), response.headers)
 
     def close(self):
         self.connection.close()
 
 
-def ask(address, port, path="/", method="GET", body=None, headers=None, limit_s=10):
+def ask(address, port, path="/", limit_s=30, headers=None, **keywords):
     client = Client(address, port, limit_s)
     try:
-        return client.ask(path, method, body, {"Connection": "close", **(headers or {})})
+        return client.ask(path, headers={"Connection": "close", **(headers or {})}, **keywords)
     finally:
         client.close()
+
+
+class Stream:
+    """An answer that is read while it comes; `with up.open(path) as stream`."""
+
+    def __init__(self, address, port, path, limit_s=10):
+        self.bytes = b""
+        self.socket = socket.create_connection((address, port), timeout=limit_s)
+        self.socket.sendall(("GET %s HTTP/1.1\r\nHost: localhost\r\n\r\n" % path).encode())
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.socket.close()
+
+    def read_until(self, wanted):
+        while wanted not in self.bytes:
+            piece = self.socket.recv(65536)
+            assert piece, "it ended before %r: %r" % (wanted, self.bytes)
+            self.bytes += piece
+        return True

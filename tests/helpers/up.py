@@ -1,25 +1,29 @@
-"""`leanlocal up` in plain mode as a child: its lines as they come, its gateway over HTTP."""
+"""`leanlocal up` in plain mode as a child: its lines as they come, its gateway over HTTP, its processes."""
 
 import os
+import pathlib
 import re
 import signal
 import subprocess
 import threading
 
-from helpers import http
+from helpers import census, http
 from helpers.waiting import wait_for
 
-READY = r"\bready\b"
+PORT = 3000
+READY = r"^\S* *ready\b"
+INSTANCES = "127.77."  # where apps are bound (DESIGN 6)
 
 
 class Up:
-    def __init__(self, place, directory, options, env, stdin=subprocess.DEVNULL):
-        self.place, self.directory = place, directory
+    def __init__(self, place, root, address, options, env):
+        self.place, self.root = place, pathlib.Path(root)
+        self.address, self.port, self.env = address, PORT, env
         self.lines = []  # (stream, text) in the order they came
-        command = place.command("up", directory, "--plain", "--host", place.address,
-                                "--port", place.port, *options)
-        self.process = subprocess.Popen(command, env=env, stdin=stdin, stdout=subprocess.PIPE,
-                                        stderr=subprocess.PIPE, start_new_session=True)
+        command = place.command("up", root, "--plain", "--host", address, "--port", PORT, *options)
+        self.process = subprocess.Popen(command, env=env, stdin=subprocess.DEVNULL,
+                                        stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                                        start_new_session=True)
         self.readers = [threading.Thread(target=self._read, args=pair, daemon=True)
                         for pair in (("out", self.process.stdout), ("err", self.process.stderr))]
         for reader in self.readers:
@@ -30,103 +34,163 @@ class Up:
             self.lines.append((name, line.decode("utf-8", "replace").rstrip("\n")))
         stream.close()
 
+    def _join(self):
+        for reader in self.readers:
+            reader.join(5)
+
+    @property
+    def pid(self):
+        return self.process.pid
+
     # ---- what it says ----
 
-    def output(self, stream=None):
-        return "\n".join(text for name, text in list(self.lines) if stream in (None, name))
+    @property
+    def text(self):
+        return "\n".join(text for _, text in list(self.lines))
 
-    def mark(self):
-        """A position: wait_line(since=...) looks only at what comes after it."""
+    def output(self):
+        return self.text
+
+    def position(self):
+        """For wait_line(since=...), which looks only at what comes after it."""
         return len(self.lines)
 
-    def wait_line(self, pattern, limit_s=20, since=0):
+    def _find(self, pattern, since):
+        for _, text in list(self.lines)[since:]:
+            found = re.search(pattern, text)
+            if found:
+                return found
+        return None
+
+    def wait_line(self, pattern, limit=30, since=0):
         """The match of the first line that the pattern is found in."""
         def look():
-            for _, text in list(self.lines)[since:]:
-                found = re.search(pattern, text)
-                if found:
-                    return found
-            if self.process.poll() is not None:
-                for reader in self.readers:
-                    reader.join(5)
-                for _, text in list(self.lines)[since:]:
-                    found = re.search(pattern, text)
-                    if found:
-                        return found
-                raise AssertionError("it ended with %d before /%s/\n%s" % (
-                    self.process.returncode, pattern, self.output()))
-            return None
-        return wait_for(look, "a line with /%s/" % pattern, limit_s, self.output)
+            ended = self.process.poll() is not None
+            if ended:
+                self._join()
+            found = self._find(pattern, since)
+            assert found or not ended, "it ended with %s before /%s/\n%s" % (
+                self.process.returncode, pattern, self.text)
+            return found
+        return wait_for(look, "a line with /%s/" % pattern, limit, lambda: self.text)
 
-    def wait_ready(self, limit_s=90):
-        self.wait_line(READY, limit_s)
+    def wait_healthy(self, limit=90):
+        self.wait_line(READY, limit)
+        return self.remember()
+
+    wait_ready = wait_healthy
+
+    def remember(self):
+        """Takes down the processes there are now, for the census."""
+        self.place.census.look()
         return self
+
+    def wait_until(self, condition, limit=10):
+        return wait_for(condition, "the condition", limit, lambda: self.text)
 
     # ---- what it serves ----
 
     def http(self, path="/", **keywords):
-        return http.ask(self.place.address, self.place.port, path, **keywords)
+        """(status, body); OSError when nothing answers."""
+        return http.ask(self.address, self.port, path, **keywords)
 
-    def client(self, **keywords):
-        return http.Client(self.place.address, self.place.port, **keywords)
+    def open(self, path, limit=10):
+        return http.Stream(self.address, self.port, path, limit)
 
-    def wait_answer(self, text, path="/", limit_s=20):
-        """Until the body holds the text: the new version answers."""
+    def client(self):
+        return http.Client(self.address, self.port)
+
+    def wait_body(self, wanted, path="/", limit=30):
+        """Until these bytes are in the answer: the new version serves."""
         last = []
 
         def look():
-            answer = self.http(path)
-            last[:] = [answer]
-            return answer if text in answer.text else None
-        return wait_for(look, "%r in the answer to %s" % (text, path), limit_s,
-                        lambda: "%r\n%s" % (last, self.output()))
+            last[:] = [self.http(path)]
+            return last[0] if wanted in last[0].body else None
+        return wait_for(look, "%r in the answer to %s" % (wanted, path), limit,
+                        lambda: "%r\n%s" % (last, self.text))
 
-    def save(self, name, content):
-        """As an editor does that writes a new file and renames it."""
-        path = os.path.join(self.directory, name)
-        with open(path + ".new~", "w", encoding="utf-8") as file:
-            file.write(content)
-        self.place.give(path + ".new~")
-        os.rename(path + ".new~", path)
+    def never_again(self, unwanted, path="/", times=50):
+        for _ in range(times):
+            assert unwanted not in self.http(path).body, self.text
+
+    def wait_connections(self, count, limit=10):
+        """Until the engine has that many connections to instances open: requests under way."""
+        def look():
+            return len(census.connections(self.engine_pid(), INSTANCES)) >= count
+        wait_for(look, "%d connections to instances" % count, limit, lambda: self.text)
+
+    # ---- its processes ----
+
+    def _named(self, argument):
+        """Processes of ours with this first argument, ancestors first."""
+        found = [pid for pid in self.place.census.look()
+                 if census.arguments(pid)[1:2] == [argument] and census.alive(pid)]
+        return [pid for pid in found if census.parent(pid) not in found]
+
+    def engine_pid(self):
+        found = [pid for pid in self._named("@engine")
+                 if census.parent(pid) == self.pid or self.process.poll() is not None]
+        assert found, "no engine among %s" % self.place.census.look()
+        return found[0]
+
+    def helper_pid(self, argument):
+        """Of the helper with that private argument, such as "@tree"; None: it is not there."""
+        engine = self.engine_pid()
+        found = [pid for pid in self._named(argument) if census.parent(pid) == engine]
+        return found[0] if found else None
+
+    def init_pid(self):
+        """PID 1 of the instance that runs an app."""
+        engine = self.engine_pid()
+        found = [pid for pid in census.children(engine)
+                 if census.name(pid) == "leanlocal-init" and census.children(pid)]
+        assert found, "no instance among %s" % self.place.census.look()
+        return found[-1]
+
+    def run_directories(self):
+        return self.place.run_directories()
+
+    def run(self, *arguments, **keywords):
+        return self.place.run(*arguments, **keywords)
 
     # ---- its end ----
 
-    def engine_pid(self):
-        """The engine is the client's child that names itself so."""
-        for pid, command in self.place.census.look().items():
-            if "@engine" in command:
-                return pid
-        raise AssertionError("no engine among %s" % self.place.census.look())
+    def wait_exit(self, limit=10):
+        wait_for(lambda: self.process.poll() is not None, "its end", limit, lambda: self.text)
+        self._join()
+        return self.process.returncode
 
-    def signal(self, number):
+    def assert_gone(self, within=3, files=True):
+        """No process, no mount, the port free; and nothing in its run directories unless files=False."""
+        def gone():
+            return (self.process.poll() is not None and not self.place.census.look()
+                    and census.is_port_free(self.address, self.port))
+
+        def show():
+            return "alive: %s\nport free: %s\n%s" % (
+                self.place.census.look(), census.is_port_free(self.address, self.port), self.text)
+        wait_for(gone, "nothing to be left", within, show)
+        assert self.place.census.left_mounts() == []
+        if files:
+            assert self.run_directories() == []
+
+    def stop(self, number=signal.SIGINT, limit=10):
+        """Ends it as a user would; its exit code, after the census."""
         self.place.census.look()
         self.process.send_signal(number)
-
-    def wait_exit(self, limit_s=10):
-        try:
-            code = self.process.wait(limit_s)
-        except subprocess.TimeoutExpired:
-            raise AssertionError("it did not end in %g s\n%s" % (limit_s, self.output())) from None
-        for reader in self.readers:
-            reader.join(5)
-        return code
-
-    def stop(self, number=signal.SIGINT, limit_s=10):
-        """Ends it as a user would; its exit code, after the census."""
-        self.signal(number)
-        code = self.wait_exit(limit_s)
-        self.place.assert_nothing_left()
+        code = self.wait_exit(limit)
+        self.assert_gone()
         return code
 
     def end(self):
         """At the end of a test, whatever state it is in."""
+        self.place.census.look()
         if self.process.poll() is None:
-            self.place.census.look()
             self.process.send_signal(signal.SIGTERM)
             try:
                 self.process.wait(10)
             except subprocess.TimeoutExpired:
-                self.process.kill()
+                os.kill(self.pid, signal.SIGKILL)
                 self.process.wait(5)
-        for reader in self.readers:
-            reader.join(5)
+        self._join()

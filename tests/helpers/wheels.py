@@ -2,7 +2,7 @@
 
     house = Wheelhouse(directory)
     house.add("greeting", "1.0", {"greeting.py": "WORD = 'hi'"}, requires=["other>=2"])
-    environment.update(house.pip_environment())
+    place.run("build", project, env=house.env)
 """
 
 import base64
@@ -59,6 +59,8 @@ class Wheelhouse:
         return build_wheel(self.directory, name, version,
                            files or {module: "VERSION = %r\n" % version}, **more)
 
-    def pip_environment(self):
+    @property
+    def env(self):
+        """pip sees this directory and nothing else."""
         return {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": self.directory,
                 "PIP_DISABLE_PIP_VERSION_CHECK": "1"}

@@ -59,7 +59,9 @@ static const struct {
     {"b  \t", "b", true, 1},
     {"b\r\nc\r\n", "b", true, 1},
     {"b\r\nc\r\n", "c", true, 2},
-    {"\xef\xbb\xbf" "b", "b", false, 0}, // a BOM is part of the first pattern
+    {"\xef\xbb\xbf"
+     "b",
+     "b", false, 0}, // a BOM is part of the first pattern
     {"\xe4\xb8\xad*", "\xe4\xb8\xad\xe6\x96\x87", true, 1},
     {LEANIGNORE_DEFAULT, "x/__pycache__/", true, 7},
     {LEANIGNORE_DEFAULT, ".venv/", false, 0},
@@ -71,15 +73,14 @@ static void test_rules(void **state)
     (void)state;
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
         struct error error = {0};
-        struct leanignore *ignore =
-            leanignore_parse(rows[i].rules, strlen(rows[i].rules), &error);
+        struct leanignore *ignore = leanignore_parse(rows[i].rules, strlen(rows[i].rules), &error);
         if (!ignore) {
             fail_msg("%s: %s", rows[i].rules, error.message);
         }
         size_t len = strlen(rows[i].path);
         bool is_dir = strcmp(rows[i].path, ".") == 0 || rows[i].path[len - 1] == '/';
-        auto_free char *path =
-            str_dup_len(rows[i].path, len - (rows[i].path[len - 1] == '/' ? 1 : 0));
+        auto_free
+        char *path = str_dup_len(rows[i].path, len - (rows[i].path[len - 1] == '/' ? 1 : 0));
         unsigned line = 99;
         if (leanignore_excludes(ignore, path, is_dir, &line) != rows[i].excluded ||
             line != rows[i].line) {
@@ -120,7 +121,8 @@ static void test_the_scanner_stops_at_a_long_line(void **state)
 {
     (void)state;
     for (size_t len = 65535; len <= 65536; len++) {
-        auto_free char *rules = mem_alloc(len + 8);
+        auto_free
+        char *rules = mem_alloc(len + 8);
         memset(rules, 'x', len);
         strcpy(rules + len, "\nb\n");
         struct leanignore *ignore = leanignore_parse(rules, len + 3, NULL);
