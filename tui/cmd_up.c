@@ -23,11 +23,13 @@ static bool wants_screen(const struct command *command)
            term && *term && strcmp(term, "dumb") != 0;
 }
 
-static int run_plain(struct client *client, const struct command *command, bool build_output)
+static int run_plain(struct client *client, const struct command *command, bool build_output,
+                     bool attached)
 {
     const char *no_color = getenv("NO_COLOR");
     const struct plain_options options = {
         .build_output = build_output || command_flag(command, "build-logs"),
+        .attached = attached,
         .color = isatty(STDOUT_FILENO) && !(no_color && *no_color),
     };
     return plain_run(client, &options);
@@ -38,7 +40,8 @@ int cmd_up(struct command *command)
     struct error error = {0};
     struct engine_link link;
     bool screen = wants_screen(command);
-    if (engine_link_attach(&link, command, &error) == 0) {
+    bool attached = engine_link_attach(&link, command, &error) == 0;
+    if (attached) {
         fprintf(stderr, "%s\n", _("leanlocal: attached; this project runs already"));
         client_send_command(link.client, "hello");
     } else if (error.kind == ERROR_USAGE ||
@@ -48,10 +51,11 @@ int cmd_up(struct command *command)
     int code;
     if (screen) {
         const struct screen_options options = {.ascii = command_flag(command, "ascii"),
+                                               .attached = attached,
                                                .script_path = command_text(command, "script")};
         code = screen_run(link.client, &options);
     } else {
-        code = run_plain(link.client, command, true);
+        code = run_plain(link.client, command, true, attached);
     }
     engine_link_end(&link);
     return code;
@@ -64,7 +68,7 @@ static int run_once(struct command *command, const char *mode, bool build_output
     if (engine_link_start(&link, command, mode, false, false, &error) < 0) {
         return command_fail(&error);
     }
-    int code = run_plain(link.client, command, build_output);
+    int code = run_plain(link.client, command, build_output, false);
     engine_link_end(&link);
     return code;
 }

@@ -146,7 +146,9 @@ void status_draw_serving(struct canvas *canvas, int row, const struct pane_model
     auto_free char *text = serving_text(snapshot, model->compact, &style);
     auto_free char *place = place_text(snapshot, &place_style);
     int col = canvas_text_cut(canvas, row, 1, canvas->cols / 2, STYLE_STRONG, snapshot->project);
-    col += model->compact ? GAP : GAP + 1;
+    if (*snapshot->project) {
+        col += model->compact ? GAP : GAP + 1;
+    }
     col = canvas_text_cut(canvas, row, col, canvas->cols, style, text);
     if (model->compact) {
         return;

@@ -35,8 +35,7 @@ static void take_line(void *context, const char *text, size_t len, unsigned flag
 {
     (void)flags;
     struct box *box = context;
-    auto_free
-    char *valid = utf8_valid(text, len);
+    auto_free char *valid = utf8_valid(text, len);
     box->callbacks.on_line(box->callbacks.context, valid);
 }
 
@@ -154,8 +153,7 @@ struct box *box_start(struct loop *loop, const struct box_request *request,
         error_set_errno(error, ERROR_SYSTEM, errno, "pipe");
         return NULL;
     }
-    auto_close
-    int output = ends[1];
+    auto_close int output = ends[1];
     struct box *box = mem_alloc(sizeof *box);
     *box = (struct box){
         .loop = loop, .callbacks = *callbacks, .output_fd = ends[0], .wait_status = -1};

@@ -157,10 +157,8 @@ static int start_helper(struct build *build, const char *const *arguments,
     if (pipe2(ends, O_CLOEXEC) < 0) {
         return error_set_errno(error, ERROR_SYSTEM, errno, "pipe");
     }
-    auto_close
-    int output = ends[1];
-    auto_close
-    int input = ends[0];
+    auto_close int output = ends[1];
+    auto_close int input = ends[0];
     const struct process_options options = {.argv = (char *const *)(uintptr_t)arguments,
                                             .env = build->host_env.items,
                                             .stdin_fd = -1,
@@ -237,8 +235,7 @@ static void publish(struct build *build)
     struct error error = {0};
     const struct python *python = &build->result.python;
     // Scripts and manifests; the app could not remove what it does not own.
-    auto_free
-    char *own = fs_join(build->slot.work_dir, ".leanlocal");
+    auto_free char *own = fs_join(build->slot.work_dir, ".leanlocal");
     fs_remove_tree(own, NULL);
     if (store_slot_publish(&build->slot, python->version, python->pip_version,
                            &build->log.conflicts, &error) < 0) {
@@ -259,8 +256,7 @@ static void show_line(void *context, const char *text)
     struct build *build = context;
     switch (build_log_line(&build->log, text)) {
     case BUILD_LINE_STEP: {
-        auto_free
-        char *line = str_printf("$ %s", build->log.step);
+        auto_free char *line = str_printf("$ %s", build->log.step);
         tell_line(build, line);
         break;
     }
@@ -336,10 +332,8 @@ static char *home_inside(const struct build *build)
 static int write_job(struct build *build, const char *own, const char *target,
                      const struct build_steps *steps, bool installs, struct error *error)
 {
-    auto_free
-    char *home = home_inside(build);
-    auto_free
-    char *work_dir = fs_join(home, "app");
+    auto_free char *home = home_inside(build);
+    auto_free char *work_dir = fs_join(home, "app");
     struct cJSON *job = json_new_object();
     json_put_string(job, "target", target);
     json_put_string(job, "work_dir", work_dir);
@@ -353,19 +347,16 @@ static int write_job(struct build *build, const char *own, const char *target,
         struct build_steps usual = {.items = &step, .count = 1};
         json_put_tree(job, "steps", steps_to_json(&usual));
     }
-    auto_free
-    char *text = json_print(job);
+    auto_free char *text = json_print(job);
     json_free(job);
-    auto_free
-    char *path = fs_join(own, "job.json");
+    auto_free char *path = fs_join(own, "job.json");
     return fs_write_atomic(path, text, strlen(text), 0644, error);
 }
 
 static int write_script(const char *own, const char *name, const char *text, size_t len,
                         struct error *error)
 {
-    auto_free
-    char *path = fs_join(own, name);
+    auto_free char *path = fs_join(own, name);
     return fs_write_atomic(path, text, len, 0644, error);
 }
 
@@ -385,8 +376,7 @@ static int give_to_app(const struct build *build, const char *path, struct error
 static int stage_install(struct build *build, struct error *error)
 {
     const char *work = build->slot.work_dir;
-    auto_free
-    char *own = fs_join(work, ".leanlocal");
+    auto_free char *own = fs_join(work, ".leanlocal");
     if (store_slot_prepare(&build->slot, error) < 0 || fs_mkdir_p(own, 0755, error) < 0 ||
         write_script(own, "layer.py", layer_py, layer_py_size, error) < 0 ||
         write_script(own, "steps.py", steps_py, steps_py_size, error) < 0 ||
@@ -397,8 +387,7 @@ static int stage_install(struct build *build, struct error *error)
     }
     static const char *const given[] = {"manifests", "required"};
     for (size_t i = 0; i < ARRAY_LEN(given); i++) {
-        auto_free
-        char *dir = fs_join(own, given[i]);
+        auto_free char *dir = fs_join(own, given[i]);
         if (fs_is_dir(dir) && give_to_app(build, dir, error) < 0) {
             return -1;
         }
@@ -409,8 +398,7 @@ static int stage_install(struct build *build, struct error *error)
 // pip's own cache, shared by all layers.
 static char *pip_cache(const struct build *build, struct error *error)
 {
-    auto_free
-    char *dir = fs_join(build->cache_dir, "pip");
+    auto_free char *dir = fs_join(build->cache_dir, "pip");
     if (fs_mkdir_p(dir, 0755, error) < 0 || give_to_app(build, dir, error) < 0) {
         return NULL;
     }
@@ -429,10 +417,9 @@ static int run_install(struct build *build, const char *cache, struct error *err
 {
     const char *target = build->result.layer_target;
     bool in_place = is_in_place(build);
-    auto_free
-    char *home = home_inside(build);
-    auto_free
-    char *cache_inside = in_place ? str_dup(cache) : str_dup(BUILD_HOME_TARGET "/.cache/pip");
+    auto_free char *home = home_inside(build);
+    auto_free char *cache_inside =
+        in_place ? str_dup(cache) : str_dup(BUILD_HOME_TARGET "/.cache/pip");
     struct install_env env;
     install_env_make(&build->host_env, &build->build_env, target, home, cache_inside, &env);
     if (!in_place) {
@@ -447,10 +434,8 @@ static int run_install(struct build *build, const char *cache, struct error *err
     }
     const struct sandbox_file conf = {env.pip_conf_target, env.pip_conf,
                                       env.pip_conf ? strlen(env.pip_conf) : 0, 0600};
-    auto_free
-    char *script = str_printf("%s/.leanlocal/layer.py", target);
-    auto_free
-    char *job = str_printf("%s/.leanlocal/job.json", target);
+    auto_free char *script = str_printf("%s/.leanlocal/layer.py", target);
+    auto_free char *job = str_printf("%s/.leanlocal/job.json", target);
     char *const argv[] = {build->result.python.executable,
                           (char *)(uintptr_t) "-E",
                           (char *)(uintptr_t) "-s",
@@ -493,11 +478,9 @@ static int check_pip(const struct build *build, struct error *error)
 static void make_layer(struct build *build)
 {
     struct error error = {0};
-    auto_free
-    char *cache = pip_cache(build, &error);
+    auto_free char *cache = pip_cache(build, &error);
     const char *pip = build->result.python.pip_version;
-    auto_free
-    char *detail = pip ? str_printf("pip %s", pip) : NULL;
+    auto_free char *detail = pip ? str_printf("pip %s", pip) : NULL;
     tell(build, BUILD_STATE_RUNNING, detail);
     build_log_init(&build->log);
     if (!cache || check_pip(build, &error) < 0 || stage_install(build, &error) < 0 ||
@@ -540,8 +523,7 @@ static void try_lock(void *context)
 static int open_slot(struct build *build, struct error *error)
 {
     char key[HASH_HEX_SIZE];
-    auto_free
-    char *layers = fs_join(build->cache_dir, "layers");
+    auto_free char *layers = fs_join(build->cache_dir, "layers");
     const char *target = is_in_place(build) ? layers : BUILD_LAYER_TARGET;
     if (manifests_read(build->project_dir, &build->manifests, error) < 0 ||
         manifests_key(build->project_dir, &build->install, &build->manifests, &build->result.python,
@@ -574,10 +556,8 @@ static void build_commands_ended(void *context, int wait_status, const struct er
     struct error failure = {0};
     box_free(build->box);
     build->box = NULL;
-    auto_free
-    char *own = fs_join(build->built_dir, ".leanlocal");
-    auto_free
-    char *home = fs_join(build->built_dir, "home");
+    auto_free char *own = fs_join(build->built_dir, ".leanlocal");
+    auto_free char *home = fs_join(build->built_dir, "home");
     fs_remove_tree(own, NULL);
     fs_remove_tree(home, NULL);
     if (build->cancelled || judge(build, wait_status, error, &failure) < 0) {
@@ -592,10 +572,8 @@ static void build_commands_ended(void *context, int wait_status, const struct er
 
 static int stage_build_commands(struct build *build, const char *out, struct error *error)
 {
-    auto_free
-    char *own = fs_join(build->built_dir, ".leanlocal");
-    auto_free
-    char *home = fs_join(build->built_dir, "home");
+    auto_free char *own = fs_join(build->built_dir, ".leanlocal");
+    auto_free char *home = fs_join(build->built_dir, "home");
     if (fs_mkdir_p(own, 0755, error) < 0 ||
         write_script(own, "products.py", products_py, products_py_size, error) < 0 ||
         write_script(own, "steps.py", steps_py, steps_py_size, error) < 0 ||
@@ -618,14 +596,11 @@ static int run_build_commands(struct build *build, const char *out, struct error
     if (!is_in_place(build)) {
         build_mounts_add(&mounts, build->built_dir, out, SANDBOX_BIND_WRITABLE);
     }
-    auto_free
-    char *home = home_inside(build);
+    auto_free char *home = home_inside(build);
     struct strlist env = {0};
     build_env_make(&build->build_env, build->result.layer_target, home, &env);
-    auto_free
-    char *script = str_printf("%s/.leanlocal/products.py", out);
-    auto_free
-    char *job = str_printf("%s/.leanlocal/job.json", out);
+    auto_free char *script = str_printf("%s/.leanlocal/products.py", out);
+    auto_free char *job = str_printf("%s/.leanlocal/job.json", out);
     char *const argv[] = {build->result.python.executable,
                           (char *)(uintptr_t) "-E",
                           (char *)(uintptr_t) "-s",
@@ -676,8 +651,7 @@ static void start_build_commands(struct build *build)
     build_log_release(&build->log);
     build->built_dir = str_printf("%s/built/%s-%d-%lld", build->cache_dir, build->tag,
                                   (int)getpid(), (long long)clock_now_us());
-    auto_free
-    char *out = str_dup(is_in_place(build) ? build->built_dir : BUILD_OUT_TARGET);
+    auto_free char *out = str_dup(is_in_place(build) ? build->built_dir : BUILD_OUT_TARGET);
     if (stage_build_commands(build, out, &error) < 0 ||
         run_build_commands(build, out, &error) < 0) {
         fail(build, &error);
@@ -698,8 +672,7 @@ static void python_found(struct build *build)
         return;
     }
     result->has_python = true;
-    auto_free
-    char *detail = str_printf("%s (%s)", result->python.version, result->python.source);
+    auto_free char *detail = str_printf("%s (%s)", result->python.version, result->python.source);
     tell(build, BUILD_STATE_DONE, detail);
     start_install(build);
 }

@@ -24,8 +24,7 @@ static int find(const char *project_dir, const char *cache_dir, bool legacy)
     struct diagnostics diagnostics = {0};
     struct error error = {0};
     bool found = python_find(&options, cache_dir, &python, &diagnostics, &error) == 0;
-    auto_free
-    char *answer = build_answer_print(found ? &python : NULL, &diagnostics, &error);
+    auto_free char *answer = build_answer_print(found ? &python : NULL, &diagnostics, &error);
     int result = fs_write_all(STDOUT_FILENO, answer, strlen(answer)) < 0 ? 1 : 0;
     close(STDOUT_FILENO); // the engine goes on while we sweep
     python_release(&python);

@@ -52,8 +52,7 @@ static void add_named_files(struct build_mounts *mounts, const char *value)
 {
     while (*value) {
         size_t len = strcspn(value, " \t\r\n");
-        auto_free
-        char *word = str_dup_len(value, len);
+        auto_free char *word = str_dup_len(value, len);
         const char *path = str_starts_with(word, "file://") ? word + 7 : word;
         build_mounts_add_own(mounts, path);
         value += len;
@@ -102,8 +101,7 @@ static void add_files_of_conf(struct build_mounts *mounts, const char *text)
 {
     while (text && *text) {
         size_t len = strcspn(text, "\n");
-        auto_free
-        char *line = str_dup_len(text, len);
+        auto_free char *line = str_dup_len(text, len);
         const char *value = strchr(line, '=');
         if (line[0] != '#' && line[0] != ';' && line[0] != '[') {
             add_named_files(mounts, value ? value + 1 : line);
@@ -119,8 +117,7 @@ static void take_pip_conf(const struct strlist *host_env, struct install_env *en
     env->pip_conf_target = BUILD_HOME_TARGET "/.config/pip/pip.conf";
     add_files_of_conf(&env->mounts, env->pip_conf);
     for (size_t i = 0; i < ARRAY_LEN(shared); i++) {
-        auto_free
-        char *text = fs_read(shared[i], PIP_CONF_MAX, NULL, NULL);
+        auto_free char *text = fs_read(shared[i], PIP_CONF_MAX, NULL, NULL);
         if (text) {
             build_mounts_add_own(&env->mounts, shared[i]);
             add_files_of_conf(&env->mounts, text);
@@ -134,8 +131,7 @@ void build_env_make(const struct strlist *build_env, const char *target, const c
                     struct strlist *ret_env)
 {
     strlist_copy(ret_env, build_env); // P-28
-    auto_free
-    char *path = str_printf("%s/bin:/usr/local/bin:/usr/bin:/bin", target);
+    auto_free char *path = str_printf("%s/bin:/usr/local/bin:/usr/bin:/bin", target);
     strlist_env_set(ret_env, "PATH", path);
     strlist_env_set(ret_env, "HOME", home);
     strlist_env_set(ret_env, "USER", "leanengine");
@@ -153,8 +149,7 @@ void install_env_make(const struct strlist *host_env, const struct strlist *buil
     struct strlist exposed = {0};
     build_env_make(build_env, target, home, &exposed);
     for (size_t i = 0; i < exposed.count; i++) {
-        auto_free
-        char *name = str_dup_len(exposed.items[i], strcspn(exposed.items[i], "="));
+        auto_free char *name = str_dup_len(exposed.items[i], strcspn(exposed.items[i], "="));
         strlist_env_set(&ret_env->env, name, strchr(exposed.items[i], '=') + 1);
     }
     strlist_clear(&exposed);

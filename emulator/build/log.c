@@ -174,15 +174,12 @@ int build_log_failure(const struct build_log *log, const char *python, bool uses
 {
     const struct trouble *trouble = log->trouble < 0 ? NULL : &troubles[log->trouble];
     const char *step = log->step ? log->step : _("making the environment");
-    auto_free
-    char *lines = last_lines(log);
-    auto_free
-    char *reason =
+    auto_free char *lines = last_lines(log);
+    auto_free char *reason =
         trouble ? str_printf("%s (%.200s)", _(trouble->reason), log->trouble_line) : NULL;
     error_set(error, trouble ? trouble->kind : ERROR_PROJECT, _("%.160s: exit %d%s%s%s"), step,
               log->exit_code, reason ? ": " : "", reason ? reason : "", lines);
-    auto_free
-    char *cloud =
+    auto_free char *cloud =
         str_printf("部署失败：The command '/bin/sh -c chown leanengine:leanengine . && su "
                    "leanengine -c '%.120s'' returned a non-zero code: %d:",
                    step, log->exit_code); // P-68

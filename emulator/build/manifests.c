@@ -55,8 +55,7 @@ static void look_at_lines(struct manifests *manifests)
 
 int manifests_read(const char *project_dir, struct manifests *ret_manifests, struct error *error)
 {
-    auto_free
-    char *path = fs_join(project_dir, REQUIREMENTS);
+    auto_free char *path = fs_join(project_dir, REQUIREMENTS);
     struct manifests manifests = {0};
     struct error reading = {0};
     manifests.requirements = fs_read(path, REQUIREMENTS_MAX, &manifests.requirements_len, &reading);
@@ -95,12 +94,9 @@ static int fail_required(struct error *error, int line, const char *name, const 
 static char *resolve_required(const char *project_dir, const char *name, int line,
                               struct error *error)
 {
-    auto_free
-    char *path = fs_join(project_dir, name);
-    auto_free
-    char *root = realpath(project_dir, NULL);
-    auto_free
-    char *real = realpath(path, NULL);
+    auto_free char *path = fs_join(project_dir, name);
+    auto_free char *root = realpath(project_dir, NULL);
+    auto_free char *real = realpath(path, NULL);
     size_t root_len = root ? strlen(root) : 0;
     if (!root || !real || (!fs_is_file(real) && !fs_is_dir(real))) {
         fail_required(error, line, name, _("no such file"));
@@ -143,15 +139,13 @@ static void list_files(const char *real, struct strlist *ret_files)
 
 static int copy_file(const char *from, const char *to, struct error *error)
 {
-    auto_free
-    char *dir = str_dup(to);
+    auto_free char *dir = str_dup(to);
     *strrchr(dir, '/') = '\0';
     if (fs_mkdir_p(dir, 0755, error) < 0) {
         return -1;
     }
     size_t len = 0;
-    auto_free
-    char *bytes = fs_read(from, REQUIRED_MAX, &len, error);
+    auto_free char *bytes = fs_read(from, REQUIRED_MAX, &len, error);
     struct stat status;
     if (!bytes || stat(from, &status) < 0) {
         return -1;
@@ -163,8 +157,7 @@ static int copy_file(const char *from, const char *to, struct error *error)
 static int stage_required(const char *project_dir, const char *name, int line, const char *own,
                           struct error *error)
 {
-    auto_free
-    char *real = resolve_required(project_dir, name, line, error);
+    auto_free char *real = resolve_required(project_dir, name, line, error);
     if (!real) {
         return -1;
     }
@@ -172,8 +165,8 @@ static int stage_required(const char *project_dir, const char *name, int line, c
     list_files(real, &files);
     int result = 0;
     for (size_t i = 0; i < files.count && result == 0; i++) {
-        auto_free
-        char *to = str_printf("%s/required/%s%s", own, name, files.items[i] + strlen(real));
+        auto_free char *to =
+            str_printf("%s/required/%s%s", own, name, files.items[i] + strlen(real));
         result = copy_file(files.items[i], to, error);
     }
     strlist_clear(&files);
@@ -184,16 +177,13 @@ int manifests_stage(const char *project_dir, const struct build_steps *steps, co
                     struct error *error)
 {
     static const char *const names[] = {REQUIREMENTS, ".python-version"}; // P-23 [I]
-    auto_free
-    char *dir = fs_join(own, "manifests");
+    auto_free char *dir = fs_join(own, "manifests");
     if (fs_mkdir_p(dir, 0755, error) < 0) {
         return -1;
     }
     for (size_t i = 0; i < ARRAY_LEN(names); i++) {
-        auto_free
-        char *from = fs_join(project_dir, names[i]);
-        auto_free
-        char *to = fs_join(dir, names[i]);
+        auto_free char *from = fs_join(project_dir, names[i]);
+        auto_free char *to = fs_join(dir, names[i]);
         if (fs_is_file(from) && copy_file(from, to, error) < 0) {
             return -1;
         }
@@ -214,8 +204,7 @@ int manifests_stage(const char *project_dir, const struct build_steps *steps, co
 static int hash_required(struct hash *hash, const char *project_dir, const char *name, int line,
                          struct error *error)
 {
-    auto_free
-    char *real = resolve_required(project_dir, name, line, error);
+    auto_free char *real = resolve_required(project_dir, name, line, error);
     if (!real) {
         return -1;
     }
@@ -224,11 +213,9 @@ static int hash_required(struct hash *hash, const char *project_dir, const char 
     int result = 0;
     for (size_t i = 0; i < files.count && result == 0; i++) {
         size_t len = 0;
-        auto_free
-        char *bytes = fs_read(files.items[i], REQUIRED_MAX, &len, error);
+        auto_free char *bytes = fs_read(files.items[i], REQUIRED_MAX, &len, error);
         hash_adds(hash, files.items[i] + strlen(real));
-        auto_free
-        char *size = str_printf("%zu", len);
+        auto_free char *size = str_printf("%zu", len);
         hash_adds(hash, size);
         if (bytes) {
             hash_add(hash, bytes, len);
@@ -245,8 +232,7 @@ static int hash_steps(struct hash *hash, const char *project_dir, const struct b
     hash_adds(hash, steps->given ? "steps" : "default");
     for (size_t i = 0; i < steps->count; i++) {
         const struct build_step *step = &steps->items[i];
-        auto_free
-        char *kind = str_printf("%d", step->kind);
+        auto_free char *kind = str_printf("%d", step->kind);
         hash_adds(hash, kind);
         hash_adds(hash, step->text);
         for (size_t j = 0; j < step->files.count; j++) {

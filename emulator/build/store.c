@@ -25,8 +25,7 @@
 
 static char *read_salt(const char *layers_dir, const char *key)
 {
-    auto_free
-    char *path = str_printf("%s/%s.salt", layers_dir, key);
+    auto_free char *path = str_printf("%s/%s.salt", layers_dir, key);
     char *salt = fs_read(path, 64, NULL, NULL);
     bool good = salt && strlen(salt) == 8 && strspn(salt, "0123456789abcdef") == 8;
     if (!good) {
@@ -66,11 +65,9 @@ int store_slot_open(struct store_slot *slot, const char *cache_dir, const char *
 
 bool store_slot_is_complete(const struct store_slot *slot, struct strlist *ret_conflicts)
 {
-    auto_free
-    char *path = fs_join(slot->dir, RECORD);
+    auto_free char *path = fs_join(slot->dir, RECORD);
     size_t len = 0;
-    auto_free
-    char *text = fs_read(path, RECORD_MAX, &len, NULL);
+    auto_free char *text = fs_read(path, RECORD_MAX, &len, NULL);
     struct cJSON *record = text ? json_parse(text, len, RECORD, NULL) : NULL;
     if (!record) {
         return false;
@@ -83,8 +80,7 @@ bool store_slot_is_complete(const struct store_slot *slot, struct strlist *ret_c
 
 static int open_lock(const char *layers_dir, const char *key)
 {
-    auto_free
-    char *path = str_printf("%s/%s.lock", layers_dir, key);
+    auto_free char *path = str_printf("%s/%s.lock", layers_dir, key);
     return open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0644);
 }
 
@@ -93,8 +89,7 @@ int store_slot_lock(struct store_slot *slot, struct error *error)
     if (slot->lock_fd >= 0) {
         return 1;
     }
-    auto_close
-    int fd = open_lock(slot->layers_dir, slot->key);
+    auto_close int fd = open_lock(slot->layers_dir, slot->key);
     if (fd < 0) {
         return error_set_errno(error, ERROR_SYSTEM, errno, "%s/%s.lock", slot->layers_dir,
                                slot->key);
@@ -125,13 +120,10 @@ int store_slot_publish(struct store_slot *slot, const char *python, const char *
     json_put_string(record, "python", python);
     json_put_string(record, "pip", pip);
     json_put_strings(record, "conflicts", conflicts);
-    auto_free
-    char *text = json_print(record);
+    auto_free char *text = json_print(record);
     json_free(record);
-    auto_free
-    char *own = fs_join(slot->work_dir, ".leanlocal");
-    auto_free
-    char *path = fs_join(slot->work_dir, RECORD);
+    auto_free char *own = fs_join(slot->work_dir, ".leanlocal");
+    auto_free char *path = fs_join(slot->work_dir, RECORD);
     if (fs_mkdir_p(own, 0755, error) < 0 ||
         fs_write_atomic(path, text, strlen(text), 0644, error) < 0) {
         return -1;
@@ -140,8 +132,7 @@ int store_slot_publish(struct store_slot *slot, const char *python, const char *
         return error_set_errno(error, ERROR_SYSTEM, errno, "%s", slot->dir);
     }
     if (*slot->salt) {
-        auto_free
-        char *salt = str_printf("%s/%s.salt", slot->layers_dir, slot->key);
+        auto_free char *salt = str_printf("%s/%s.salt", slot->layers_dir, slot->key);
         return fs_write_atomic(salt, slot->salt, strlen(slot->salt), 0644, error);
     }
     return 0;
@@ -187,23 +178,19 @@ static const char *garbage_key(const char *layers_dir, const char *name)
             return is_key(name + len) ? name + len : NULL;
         }
     }
-    auto_free
-    char *record = str_printf("%s/%s/%s", layers_dir, name, RECORD);
+    auto_free char *record = str_printf("%s/%s/%s", layers_dir, name, RECORD);
     return is_key(name) && !fs_exists(record) ? name : NULL;
 }
 
 static void sweep_one(const char *layers_dir, const char *name)
 {
     const char *found = garbage_key(layers_dir, name);
-    auto_free
-    char *dir = fs_join(layers_dir, name);
+    auto_free char *dir = fs_join(layers_dir, name);
     if (!found || !fs_is_dir(dir)) {
         return;
     }
-    auto_free
-    char *key = str_printf("%.*s", KEY_LEN, found);
-    auto_close
-    int fd = open_lock(layers_dir, key);
+    auto_free char *key = str_printf("%.*s", KEY_LEN, found);
+    auto_close int fd = open_lock(layers_dir, key);
     // Looked at again under the lock: its owner may just have published it.
     if (fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) == 0 && garbage_key(layers_dir, name)) {
         log_debug("sweep %s", dir);
@@ -228,8 +215,7 @@ static int newer_first(const void *a, const void *b)
 
 static void sweep_built(const char *cache_dir)
 {
-    auto_free
-    char *built = fs_join(cache_dir, "built");
+    auto_free char *built = fs_join(cache_dir, "built");
     DIR *stream = opendir(built);
     struct strlist dirs = {0};
     for (struct dirent *entry; stream && (entry = readdir(stream));) {
@@ -251,8 +237,7 @@ static void sweep_built(const char *cache_dir)
 
 void store_sweep(const char *cache_dir)
 {
-    auto_free
-    char *layers = fs_join(cache_dir, "layers");
+    auto_free char *layers = fs_join(cache_dir, "layers");
     DIR *stream = opendir(layers);
     struct strlist names = {0};
     for (struct dirent *entry; stream && (entry = readdir(stream));) {

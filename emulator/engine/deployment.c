@@ -176,6 +176,7 @@ static void on_build_output(void *context, const char *source, const char *text,
 {
     struct engine *engine = context;
     journal_append(engine->journal, clock_wall_ms(), JOURNAL_BUILD, 0, source, text, len);
+    journal_flush(engine->journal);
     server_touch_journal(engine->server);
     size_t kept = len < sizeof engine->last_output ? len : sizeof engine->last_output - 1;
     memcpy(engine->last_output, text, kept);
@@ -308,6 +309,8 @@ void deployment_fail(struct engine *engine, enum stage stage, const struct error
              mend ? mend : error.hint);
     engine->stages[stage].state = "failed";
     engine->stages[stage].ms = -1;
+    snprintf(engine->stages[stage].detail, sizeof engine->stages[stage].detail, "%.90s",
+             error.message);
     struct event event = event_new(EVENT_FAILED);
     event.stage = (char *)(uintptr_t)stage_name(stage);
     event.text = error.message;

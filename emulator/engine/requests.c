@@ -79,7 +79,8 @@ static void handle_rebuild(struct engine *engine, struct server_command *command
 static void handle_stop(struct engine *engine, struct server_command *command)
 {
     reply_ok(engine, command, NULL);
-    engine_stop(engine, 0, NULL);
+    // A build or verify that was stopped has no verdict: as a shell has it for an interrupt.
+    engine_stop(engine, engine->mode == MODE_UP ? 0 : 130, NULL);
 }
 
 static void handle_run(struct engine *engine, struct server_command *command)

@@ -63,8 +63,7 @@ static int fail(struct walk *walk, const struct yaml_node *at, const char *reaso
 static int fail_kind(struct walk *walk, const struct yaml_node *value, const char *expected)
 {
     static const char *const got[] = {N_("a text"), N_("a list"), N_("a map")};
-    auto_free
-    char *reason = NULL;
+    auto_free char *reason = NULL;
     if (value->kind == YAML_KIND_TEXT) {
         reason = str_printf(_("expected %s, got \"%.80s\""), expected, value->text);
     } else {
@@ -177,15 +176,13 @@ static int check_choice(struct walk *walk, const struct yaml_node *value)
         return 0;
     }
     const char *meant = nearest(value->text, list_name, &choices, choices.count);
-    auto_free
-    char *joined = str_dup("");
+    auto_free char *joined = str_dup("");
     for (size_t i = 0; i < choices.count; i++) {
         char *longer = str_printf("%s%s%s", joined, i ? ", " : "", choices.items[i]);
         free(joined);
         joined = longer;
     }
-    auto_free
-    char *expected = str_printf(_("one of %s"), joined);
+    auto_free char *expected = str_printf(_("one of %s"), joined);
     fail_kind(walk, value, expected);
     if (meant) {
         error_set_hint(walk->error, _("did you mean %s?"), meant);
@@ -239,8 +236,7 @@ static int read_BOOL(struct walk *walk, const struct yaml_node *value, void *mem
 
 static int read_SECONDS(struct walk *walk, const struct yaml_node *value, void *member)
 {
-    auto_free
-    char *expected = str_printf(_("%d to %d seconds"), walk->row->min, walk->row->max);
+    auto_free char *expected = str_printf(_("%d to %d seconds"), walk->row->min, walk->row->max);
     if (value->kind != YAML_KIND_TEXT) {
         return fail_kind(walk, value, expected);
     }
@@ -321,8 +317,8 @@ static int check_required(struct walk *walk, const struct yaml_node *at, const c
     bool leaves = path[0] == '/' || strcmp(path, "..") == 0 || strncmp(path, "../", 3) == 0 ||
                   strstr(path, "/../") || str_ends_with(path, "/..");
     if (!*path || leaves) {
-        auto_free
-        char *reason = str_printf(_("require: \"%.80s\" is not a file of the project"), path);
+        auto_free char *reason =
+            str_printf(_("require: \"%.80s\" is not a file of the project"), path);
         fail(walk, at, reason);
         return error_set_hint(walk->error, _("name files relative to the project's root"));
     }
@@ -428,8 +424,7 @@ static void report_unknown(struct walk *walk, const struct yaml_node *key)
 {
     const char *meant =
         nearest(key->text, key_name, leanengine_yaml_keys, leanengine_yaml_key_count);
-    auto_free
-    char *hint = meant ? str_printf(_("did you mean %s?"), meant) : NULL;
+    auto_free char *hint = meant ? str_printf(_("did you mean %s?"), meant) : NULL;
     diagnostics_add(walk->diagnostics, DIAGNOSTIC_WARNING, NAME, key->line, key->column, "P-32",
                     hint, _("unknown key \"%.64s\" is ignored"), key->text);
 }
@@ -459,8 +454,7 @@ static int read_entry(struct walk *walk, const struct yaml_node *map, size_t ind
     }
     const struct yaml_node *first = first_of(map, index);
     if (first) {
-        auto_free
-        char *reason =
+        auto_free char *reason =
             str_printf(_("%.64s: given twice, first on line %d"), key->text, first->line);
         return fail_key(walk, key, reason);
     }

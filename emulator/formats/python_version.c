@@ -69,9 +69,9 @@ int python_version_compare(const char *a, const char *b)
 
 static int refuse(struct error *error, int line, const char *word, const char *reason)
 {
-    auto_free
-    char *valid = utf8_valid(word, strlen(word));
-    error_set(error, ERROR_PROJECT, "%s:%d: %.64s: %s", PYTHON_VERSION_NAME, line, valid, reason);
+    auto_free char *valid = utf8_valid(word, strlen(word));
+    auto_free char *shown = utf8_cut(valid, WORD_MAX);
+    error_set(error, ERROR_PROJECT, "%s:%d: %s: %s", PYTHON_VERSION_NAME, line, shown, reason);
     error_set_rule(error, "P-41", TEXT_WRONG_VERSION);
     return error_set_hint(error, _("write a CPython version such as 3.11"));
 }
@@ -157,8 +157,7 @@ static int take_line(struct python_version *version, const char *bytes, size_t l
     if (word_len == 0 || *bytes == '#') {
         return 0;
     }
-    auto_free
-    char *word = str_dup_len(bytes, word_len < WORD_MAX ? word_len : WORD_MAX);
+    auto_free char *word = str_dup_len(bytes, word_len < WORD_MAX ? word_len : WORD_MAX);
     if (word_len > WORD_MAX) {
         return refuse(error, line, word, _("is not a CPython version"));
     }

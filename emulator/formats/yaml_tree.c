@@ -86,9 +86,8 @@ static int fail_parser(struct reader *reader)
     if (parser->error == YAML_READER_ERROR) {
         fail_offset(reader, parser->problem_offset, problem);
     } else if (parser->context) {
-        auto_free
-        char *text = str_printf("%s (%s, line %d)", problem, parser->context,
-                                (int)parser->context_mark.line + 1);
+        auto_free char *text = str_printf("%s (%s, line %d)", problem, parser->context,
+                                          (int)parser->context_mark.line + 1);
         fail_at(reader, (int)parser->problem_mark.line + 1, (int)parser->problem_mark.column + 1,
                 text);
     } else {

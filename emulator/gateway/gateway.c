@@ -222,6 +222,13 @@ static void on_events(void *context, int fd, uint32_t epoll_events)
     end_turn(gateway);
 }
 
+// An app that serves one connection at a time sits on an idle one of ours while this request waits.
+static void unstick(struct gateway_exchange *exchange)
+{
+    gateway_target_close_pool(exchange->upstream);
+    gateway_deadline_set(exchange->client->gateway, &exchange->stuck, WAIT_STUCK);
+}
+
 static void on_timer(void *context)
 {
     struct gateway *gateway = context;
@@ -232,6 +239,9 @@ static void on_timer(void *context)
         gateway_deadline_clear(deadline);
         if (wait == WAIT_ACCEPT) {
             gateway_accept_resume(gateway);
+        } else if (wait == WAIT_STUCK) {
+            unstick((struct gateway_exchange *)((char *)deadline -
+                                                offsetof(struct gateway_exchange, stuck)));
         } else if (wait == WAIT_POOL) {
             gateway_conn_close((struct gateway_conn *)((char *)deadline -
                                                        offsetof(struct gateway_conn, deadline)));

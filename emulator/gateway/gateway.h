@@ -4,7 +4,9 @@
 //       ones (also on kept-alive connections) go to the new one, none is refused or delayed.
 // Order: gateway_new (listens at once; requests are held until the first upstream is set), then
 //       gateway_set_upstreams at each switch, gateway_drain for the old one, gateway_free.
-// Owns: its sockets, in one nested epoll that is one source on the loop; one timer.
+// Owns: its sockets, in one nested epoll that is one source on the loop; one timer. Idle, nothing wakes it.
+//      It raises the process's soft RLIMIT_NOFILE; who starts children resets it.
+// Not: gateway_free() from inside its own callbacks; everything else may be called there.
 // Sources: HTTP.md row by row, P-150 to P-158. Codec: formats/http1.h.
 #ifndef EMULATOR_GATEWAY_GATEWAY_H
 #define EMULATOR_GATEWAY_GATEWAY_H
@@ -26,7 +28,7 @@ struct gateway_upstream {
 };
 
 struct gateway_stats {
-    uint64_t requests;      // completed
+    uint64_t requests;      // ended, but for those whose client went away first
     uint64_t lost;          // 502/503/504 by us or aborted towards the client, not by the client
     uint64_t refused;       // by a rule (4xx of ours)
     unsigned active;        // in flight now
@@ -38,10 +40,10 @@ struct gateway_request {   // for on_request, after the last byte
     const char *method, *target;
     const char *upstream;   // "" if none
     const char *rule;       // "P-150" or ""
-    int status;
+    int status;             // 499: the client went away before an answer was complete; 101: a tunnel
     int64_t start_wall_ms;
     int64_t total_us, first_byte_us;
-    uint64_t request_bytes, response_bytes;
+    uint64_t request_bytes, response_bytes; // with heads and framing, on the client's side
 };
 
 struct gateway_options {
@@ -51,7 +53,8 @@ struct gateway_options {
     void (*on_request)(void *context, const struct gateway_request *request); // may be NULL
     // The last request of a draining upstream has ended.
     void (*on_drained)(void *context, const char *upstream_name);
-    // An app's answer was bent into shape or a rule was hit: one sentence. May be NULL.
+    // An app's answer was bent into shape (each rule once per instance) or a rule was hit: one sentence.
+    // upstream_name may be "". May be NULL.
     void (*on_notice)(void *context, const char *upstream_name, const char *rule, const char *text);
 };
 

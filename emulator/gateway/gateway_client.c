@@ -150,6 +150,7 @@ void gateway_client_expired(struct gateway_client *client, enum gateway_wait wai
     case WAIT_LINGER:
     case WAIT_NONE:
     case WAIT_POOL:
+    case WAIT_STUCK:
     case WAIT_ACCEPT:
     case WAIT__COUNT:
         break;

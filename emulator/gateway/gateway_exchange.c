@@ -196,6 +196,9 @@ void gateway_exchange_dispatch(struct gateway_exchange *exchange)
     exchange->phase = PHASE_PROXY;
     exchange->request_sent = 0;
     http1_head_init(&exchange->head, HTTP1_APP, exchange->is_head);
+    if (!conn->reused) {
+        gateway_deadline_set(gateway, &exchange->stuck, WAIT_STUCK);
+    }
     if (exchange->client->deadline.wait != WAIT_RESPONSE) {
         gateway_deadline_set(gateway, &exchange->client->deadline, WAIT_RESPONSE);
     }
@@ -218,6 +221,7 @@ void gateway_exchange_release(struct gateway_exchange *exchange, bool reusable)
             gateway_conn_close(conn);
         }
     }
+    gateway_deadline_clear(&exchange->stuck);
     exchange->conn = NULL;
     exchange->upstream = NULL;
     gateway_exchange_unlist(exchange);
@@ -356,8 +360,9 @@ static bool move(struct gateway_exchange *exchange)
     if (exchange->phase == PHASE_PROXY && !exchange->over) {
         moved = gateway_request_write(exchange) || moved;
     }
-    if (exchange->phase == PHASE_PROXY && !exchange->over) {
-        moved = gateway_response_read(exchange) || moved;
+    // As much as the client's buffer takes, then one write: head and body go in one segment.
+    while (exchange->phase == PHASE_PROXY && !exchange->over && gateway_response_read(exchange)) {
+        moved = true;
     }
     if (!exchange->over) {
         moved = gateway_response_write(exchange) || moved;

@@ -185,6 +185,8 @@ static int64_t wait_ms(enum gateway_wait wait)
         return LINGER_MS;
     case WAIT_POOL:
         return POOL_IDLE_MS;
+    case WAIT_STUCK:
+        return STUCK_MS;
     case WAIT_ACCEPT:
         return ACCEPT_PAUSE_MS;
     case WAIT_NONE:

@@ -208,6 +208,7 @@ static bool take_head(struct gateway_exchange *exchange)
     if (progress == HTTP1_MORE) {
         return false;
     }
+    gateway_deadline_clear(&exchange->stuck);
     if (progress == HTTP1_FAILED) {
         malformed(exchange, exchange->head.error, exchange->head.error_at);
     } else if (exchange->head.status == 101) {

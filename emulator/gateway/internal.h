@@ -20,13 +20,14 @@
 #define BLOCK_HEAD_MAX     (HTTP1_HEAD_MAX + 4096)
 #define RETAIN_BYTES       65536 // of a body, kept for a second try (HTTP.md "Retry")
 #define BLOCK_REQUEST_MAX  (BLOCK_HEAD_MAX + RETAIN_BYTES + 4096)
-#define CONNECTIONS_MAX    10000  // the next one waits in the kernel
-#define RETRIES_MAX        2      // HTTP.md "Retry"
-#define INTERIM_MAX        32     // 1xx answers before the real one
-#define SUSPECT_MS         1000   // an upstream that refused a connection is asked last
-#define POOL_IDLE_MS       1000   // short: a single-threaded app must not be kept waiting
-#define LINGER_MS          2000   // a refused client may still be sending
-#define ACCEPT_PAUSE_MS    100    // after EMFILE
+#define CONNECTIONS_MAX    10000 // the next one waits in the kernel
+#define RETRIES_MAX        2     // HTTP.md "Retry"
+#define INTERIM_MAX        32    // 1xx answers before the real one
+#define SUSPECT_MS         1000  // an upstream that refused a connection is asked last
+#define POOL_IDLE_MS       1000  // short: a single-threaded app must not be kept waiting
+#define STUCK_MS           50   // then idle connections are closed: the app may serve one at a time
+#define LINGER_MS          2000 // a refused client may still be sending
+#define ACCEPT_PAUSE_MS    100  // after EMFILE
 #define TURN_BYTES         262144 // one stream, before the others get their turn
 #define SPARE_BLOCKS_MAX   16
 #define SPARE_EXCHANGE_MAX 16
@@ -55,6 +56,7 @@ enum gateway_wait { // one queue each, because all of a kind last equally long
     WAIT_WEBSOCKET,
     WAIT_LINGER,
     WAIT_POOL,   // a connection to an upstream
+    WAIT_STUCK,  // an exchange on a fresh connection that the app has not answered yet
     WAIT_ACCEPT, // the gateway itself
     WAIT__COUNT,
 };
@@ -138,6 +140,7 @@ struct gateway_exchange {
     uint64_t written;      // bytes upstream, over all tries
     int tries;
     bool fresh_only; // a pooled connection was stale
+    struct gateway_deadline stuck;
 
     // the response
     bool response_head, response_begun, out_chunked, endless;

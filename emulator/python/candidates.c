@@ -34,15 +34,13 @@ static void add(struct python_candidates *list, const char *path, const char *ve
 
 static bool is_environment(const char *dir)
 {
-    auto_free
-    char *mark = fs_join(dir, "pyvenv.cfg");
+    auto_free char *mark = fs_join(dir, "pyvenv.cfg");
     return fs_exists(mark);
 }
 
 static void add_pyenv_versions(struct python_candidates *list, const char *root)
 {
-    auto_free
-    char *dir = fs_join(root, "versions");
+    auto_free char *dir = fs_join(root, "versions");
     DIR *stream = opendir(dir);
     if (!stream) {
         return;
@@ -55,10 +53,8 @@ static void add_pyenv_versions(struct python_candidates *list, const char *root)
         if (entry->d_name[0] < '0' || entry->d_name[0] > '9') {
             continue;
         }
-        auto_free
-        char *version = fs_join(dir, entry->d_name);
-        auto_free
-        char *executable = fs_join(version, "bin/python");
+        auto_free char *version = fs_join(dir, entry->d_name);
+        auto_free char *executable = fs_join(version, "bin/python");
         if (!is_environment(version)) {
             add(list, executable, entry->d_name, "pyenv");
         }
@@ -70,8 +66,7 @@ static void add_pyenv_versions(struct python_candidates *list, const char *root)
 // and is found by the other two.
 static char *root_of_command(const char *path_dir)
 {
-    auto_free
-    char *command = fs_join(path_dir, "pyenv");
+    auto_free char *command = fs_join(path_dir, "pyenv");
     char real[PATH_MAX];
     if (!realpath(command, real)) {
         return NULL;
@@ -95,13 +90,11 @@ static void add_pyenv(struct python_candidates *list, const struct strlist *env,
         add_pyenv_versions(list, root);
     }
     if (!str_empty(home)) {
-        auto_free
-        char *usual = fs_join(home, ".pyenv");
+        auto_free char *usual = fs_join(home, ".pyenv");
         add_pyenv_versions(list, usual);
     }
     for (size_t i = 0; i < path->count; i++) {
-        auto_free
-        char *found = root_of_command(path->items[i]);
+        auto_free char *found = root_of_command(path->items[i]);
         if (found) {
             add_pyenv_versions(list, found);
         }
@@ -122,8 +115,7 @@ static void split_path(const struct strlist *env, struct strlist *ret_dirs)
     const char *at = strlist_env_get(env, "PATH");
     while (at && *at) {
         size_t len = strcspn(at, ":");
-        auto_free
-        char *dir = str_dup_len(at, len);
+        auto_free char *dir = str_dup_len(at, len);
         if (dir[0] == '/' && !is_shims(dir) && !strlist_contains(ret_dirs, dir)) {
             strlist_add(ret_dirs, dir);
         }
@@ -141,13 +133,11 @@ static void add_from_dir(struct python_candidates *list, const char *dir)
 {
     static const char *const plain[] = {"python3", "python2.7", "python"};
     for (int minor = NEWEST_MINOR_TRIED; minor >= 6; minor--) {
-        auto_free
-        char *path = str_printf("%s/python3.%d", dir, minor);
+        auto_free char *path = str_printf("%s/python3.%d", dir, minor);
         add(list, path, NULL, "path");
     }
     for (size_t i = 0; i < ARRAY_LEN(plain); i++) {
-        auto_free
-        char *path = fs_join(dir, plain[i]);
+        auto_free char *path = fs_join(dir, plain[i]);
         add(list, path, NULL, "path");
     }
 }
@@ -171,8 +161,7 @@ static char *uv_dir(const struct strlist *env)
 // Directories are "cpython-3.12.4-linux-x86_64-gnu"; "+freethreaded" ones are left out.
 static void add_uv(struct python_candidates *list, const struct strlist *env)
 {
-    auto_free
-    char *dir = uv_dir(env);
+    auto_free char *dir = uv_dir(env);
     DIR *stream = dir ? opendir(dir) : NULL;
     if (!stream) {
         return;
@@ -182,8 +171,7 @@ static void add_uv(struct python_candidates *list, const struct strlist *env)
         int numbers[3];
         if (sscanf(entry->d_name, "cpython-%31[^-]-", version) == 1 &&
             python_version_numbers(version, numbers) && numbers[2] >= 0) {
-            auto_free
-            char *path =
+            auto_free char *path =
                 str_printf("%s/%s/bin/python%d.%d", dir, entry->d_name, numbers[0], numbers[1]);
             add(list, path, version, "uv");
         }
@@ -220,8 +208,8 @@ char *python_candidates_newest_known(const struct python_candidates *candidates)
     if (!candidates->pyenv_root) {
         return NULL;
     }
-    auto_free
-    char *dir = fs_join(candidates->pyenv_root, "plugins/python-build/share/python-build");
+    auto_free char *dir =
+        fs_join(candidates->pyenv_root, "plugins/python-build/share/python-build");
     DIR *stream = opendir(dir);
     int newest = -1;
     for (struct dirent *entry; stream && (entry = readdir(stream));) {

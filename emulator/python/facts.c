@@ -105,9 +105,9 @@ static char *cache_path(const char *executable, const char *cache_dir)
     if (!cache_dir || stat(executable, &status) < 0) {
         return NULL;
     }
-    auto_free
-    char *identity = str_printf("%s %lld.%09ld %lld", executable, (long long)status.st_mtim.tv_sec,
-                                status.st_mtim.tv_nsec, (long long)status.st_size);
+    auto_free char *identity =
+        str_printf("%s %lld.%09ld %lld", executable, (long long)status.st_mtim.tv_sec,
+                   status.st_mtim.tv_nsec, (long long)status.st_size);
     struct hash hash;
     char hex[HASH_HEX_SIZE];
     hash_init(&hash);
@@ -133,8 +133,7 @@ static bool still_true(const struct cJSON *tree)
 static bool read_cached(const char *path, struct python_facts *ret_facts)
 {
     size_t len = 0;
-    auto_free
-    char *text = path ? fs_read(path, ANSWER_MAX, &len, NULL) : NULL;
+    auto_free char *text = path ? fs_read(path, ANSWER_MAX, &len, NULL) : NULL;
     struct cJSON *tree = text ? json_parse(text, len, path, NULL) : NULL;
     bool good = tree && facts_from_json(tree, ret_facts);
     if (good && !still_true(tree)) {
@@ -182,13 +181,11 @@ static char *ask(const char *executable, const struct strlist *env, struct error
 int python_facts_read(const char *executable, const struct strlist *env, const char *cache_dir,
                       struct python_facts *ret_facts, struct error *error)
 {
-    auto_free
-    char *path = cache_path(executable, cache_dir);
+    auto_free char *path = cache_path(executable, cache_dir);
     if (read_cached(path, ret_facts)) {
         return 0;
     }
-    auto_free
-    char *answer = ask(executable, env, error);
+    auto_free char *answer = ask(executable, env, error);
     if (!answer) {
         return -1;
     }
@@ -199,8 +196,7 @@ int python_facts_read(const char *executable, const struct strlist *env, const c
         return error_set(error, ERROR_HOST, _("%s does not answer as a Python would"), executable);
     }
     // Not being able to remember costs time, nothing else.
-    auto_free
-    char *dir = path ? str_printf("%s/python", cache_dir) : NULL;
+    auto_free char *dir = path ? str_printf("%s/python", cache_dir) : NULL;
     if (path && fs_mkdir_p(dir, 0755, NULL) == 0) {
         fs_write_atomic(path, answer, strlen(answer), 0644, NULL);
     }

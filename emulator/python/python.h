@@ -1,8 +1,8 @@
-// What: which Python the project gets: `.python-version` read as pyenv reads it, then looked for on this host.
-// Why: the cloud honours the file (P-40) and knows CPython only (P-41); without it the newest stable (P-42).
-// Sources: P-40 to P-54, P-309; DESIGN 5. Shims are bypassed: the real binary is resolved once.
-// Owns: python_release().
-// Not: asking or installing; it says what is missing and the command that mends it.
+// What: which Python the project gets: `.python-version` read as pyenv reads it, then looked for on
+// this host. Why: the cloud honours the file (P-40) and knows CPython only (P-41); without it the
+// newest stable (P-42). Sources: P-40 to P-54, P-309; DESIGN 5. Shims are bypassed: the real binary
+// is resolved once. Owns: python_release(). Not: asking or installing; it says what is missing and
+// the command that mends it.
 #ifndef EMULATOR_PYTHON_PYTHON_H
 #define EMULATOR_PYTHON_PYTHON_H
 
@@ -14,28 +14,30 @@
 #include "sandbox/base/mem.h"
 
 struct python {
-    char *version;      // "3.11.7": what the interpreter itself says
+    char *version; // "3.11.7": what the interpreter itself says
     int major, minor;
-    char *executable;   // real path of the binary
-    char *prefix;       // sys.base_prefix; to be mounted read-only at its own path unless below /usr
-    struct strlist mounts; // host directories that must be visible for it to run (prefix, libraries)
-    char *source;       // "pyenv", "path": for people
-    char *pip_dir;      // directory that holds a usable `pip` package (pip/__main__.py), or NULL
-    char *pip_wheel;    // or a pip wheel file to run from, or NULL
-    char *pip_version;  // "23.2.1" or NULL
-    bool has_venv;      // `venv --without-pip` works
-    bool from_file;     // `.python-version` chose it
+    char *executable; // real path of the binary
+    char *prefix;     // sys.base_prefix; to be mounted read-only at its own path unless below /usr
+    struct strlist
+        mounts;        // host directories that must be visible for it to run (prefix, libraries)
+    char *source;      // "pyenv", "path": for people
+    char *pip_dir;     // directory that holds a usable `pip` package (pip/__main__.py), or NULL
+    char *pip_wheel;   // or a pip wheel file to run from, or NULL
+    char *pip_version; // "23.2.1" or NULL
+    bool has_venv;     // `venv --without-pip` works
+    bool from_file;    // `.python-version` chose it
 };
 
 struct python_options {
-    const char *project_dir;  // where .python-version may be
+    const char *project_dir;   // where .python-version may be
     const struct strlist *env; // PATH, HOME, PYENV_ROOT are read from here
-    bool legacy_default;      // P-42: 2.7
+    bool legacy_default;       // P-42: 2.7
 };
 
-// Runs interpreters to ask them (some 20 ms each, cached by path+mtime in cache_dir): blocks, so call it in
-// a helper or a command, never on the loop. Deviations (older newest, nearest patch) go to diagnostics.
-// Errors: ERROR_PROJECT for a bad file or PyPy (P-41), ERROR_HOST with the pyenv command when none fits.
+// Runs interpreters to ask them (some 20 ms each, cached by path+mtime in cache_dir): blocks, so
+// call it in a helper or a command, never on the loop. Deviations (older newest, nearest patch) go
+// to diagnostics. Errors: ERROR_PROJECT for a bad file or PyPy (P-41), ERROR_HOST with the pyenv
+// command when none fits.
 int python_find(const struct python_options *options, const char *cache_dir,
                 struct python *ret_python, struct diagnostics *diagnostics, struct error *error);
 void python_release(struct python *python);

@@ -118,8 +118,7 @@ static size_t nearest_patch(struct search *search, const char *wanted)
     if (!python_version_numbers(wanted, numbers) || numbers[2] < 0) {
         return NONE;
     }
-    auto_free
-    char *minor = str_printf("%d.%d", numbers[0], numbers[1]);
+    auto_free char *minor = str_printf("%d.%d", numbers[0], numbers[1]);
     size_t best = NONE;
     int best_away = 0;
     for (size_t i = 0; i < search->candidates.count; i++) {
@@ -165,12 +164,9 @@ static char *known_versions(struct search *search)
 static int fail_missing(struct search *search, const struct python_wanted *wanted,
                         struct error *error)
 {
-    auto_free
-    char *known = known_versions(search);
-    auto_free
-    char *hint = install_hint(search, wanted->text);
-    auto_free
-    char *place =
+    auto_free char *known = known_versions(search);
+    auto_free char *hint = install_hint(search, wanted->text);
+    auto_free char *place =
         wanted->line ? str_printf("%s:%d: ", PYTHON_VERSION_NAME, wanted->line) : str_dup("");
     error_set(error, ERROR_HOST, _("%sPython %s is not installed here (found: %s)"), place,
               wanted->text, *known ? known : _("none"));
@@ -181,8 +177,7 @@ static int fail_missing(struct search *search, const struct python_wanted *wante
 static void report_other(struct search *search, const struct python_wanted *wanted,
                          const char *version)
 {
-    auto_free
-    char *hint = install_hint(search, wanted->text);
+    auto_free char *hint = install_hint(search, wanted->text);
     diagnostics_add(search->diagnostics, DIAGNOSTIC_DEVIATION, PYTHON_VERSION_NAME, wanted->line, 1,
                     "P-40", hint, _("Python %s is not installed here; %s takes its place"),
                     wanted->text, version);
@@ -191,19 +186,17 @@ static void report_other(struct search *search, const struct python_wanted *want
 // P-42: the cloud takes the newest stable one. file_line 0: there is no file.
 static void report_older(struct search *search, const struct python *python, int file_line)
 {
-    auto_free
-    char *listed = python_candidates_newest_known(&search->candidates);
+    auto_free char *listed = python_candidates_newest_known(&search->candidates);
     const char *newest = newest_stable.version;
     if (listed && python_version_compare(listed, newest) > 0) {
         newest = listed;
     }
-    auto_free
-    char *own = str_printf("%d.%d", python->major, python->minor);
+    auto_free char *own = str_printf("%d.%d", python->major, python->minor);
     if (python_version_compare(own, newest) >= 0) {
         return;
     }
-    auto_free
-    char *hint = str_printf(_("write %s into .python-version, or: pyenv install %s"), own, newest);
+    auto_free char *hint =
+        str_printf(_("write %s into .python-version, or: pyenv install %s"), own, newest);
     diagnostics_add(search->diagnostics, DIAGNOSTIC_DEVIATION,
                     file_line ? PYTHON_VERSION_NAME : NULL, file_line, file_line ? 1 : 0, "P-42",
                     hint,
@@ -268,12 +261,10 @@ static void borrow_pip(struct search *search, struct python *python)
 static int read_file(const struct python_options *options, struct python_version *ret_version,
                      struct diagnostics *diagnostics, struct error *error)
 {
-    auto_free
-    char *path = fs_join(options->project_dir, PYTHON_VERSION_NAME);
+    auto_free char *path = fs_join(options->project_dir, PYTHON_VERSION_NAME);
     size_t len = 0;
     struct error reading = {0};
-    auto_free
-    char *text = fs_read(path, 1 << 20, &len, &reading);
+    auto_free char *text = fs_read(path, 1 << 20, &len, &reading);
     if (text) {
         return python_version_parse(text, len, ret_version, diagnostics, error);
     }

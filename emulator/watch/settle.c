@@ -10,6 +10,7 @@
 
 // How long nothing more may have happened.
 static const int64_t quiet_ms[] = {
+    [SETTLE_META] = 20,
     [SETTLE_SAVED] = 20,
     [SETTLE_NEW] = 20,
     [SETTLE_GONE] = 50,
@@ -30,15 +31,19 @@ bool settle_pending(const struct settle *settle)
 void settle_event(struct settle *settle, int64_t now_ms, uint64_t id, enum settle_kind kind)
 {
     if (!settle_pending(settle)) {
-        settle->first_ms = now_ms;
+        settle->first_ms = settle->last_ms = now_ms;
     }
-    settle->last_ms = now_ms;
     for (unsigned i = 0; i < settle->count; i++) {
         if (settle->items[i].id == id) {
-            settle->items[i].kind = kind;
+            // Editors set permissions after the last write: that must not delay it.
+            if (kind != SETTLE_META) {
+                settle->items[i].kind = kind;
+                settle->last_ms = now_ms;
+            }
             return;
         }
     }
+    settle->last_ms = now_ms;
     if (settle->count == SETTLE_ITEMS) {
         settle->many = true;
         return;

@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 enum settle_kind {
+    SETTLE_META,    // times or permissions: says nothing about whether the content is complete
     SETTLE_SAVED,   // a known file is complete
     SETTLE_NEW,     // a file or directory that was not there when we last told
     SETTLE_GONE,    // removed, or renamed away

@@ -8,7 +8,6 @@
 #include <sys/inotify.h>
 #include <unistd.h>
 
-#include <inotifytools/inotify.h>
 #include <inotifytools/inotifytools.h>
 
 #include "sandbox/base/buf.h"

@@ -1,6 +1,9 @@
 #include "sandbox/base/utf8.h"
 
+#include <string.h>
+
 #include "sandbox/base/buf.h"
+#include "sandbox/base/mem.h"
 
 size_t utf8_decode(const char *bytes, size_t len, uint32_t *ret_code)
 {
@@ -54,4 +57,19 @@ char *utf8_valid(const char *bytes, size_t len)
         buf_add(&out, encoded, utf8_encode(code ? code : UTF8_REPLACEMENT, encoded));
     }
     return buf_steal(&out);
+}
+
+char *utf8_cut(const char *text, size_t max_bytes)
+{
+    size_t len = strlen(text);
+    size_t at = 0;
+    while (at < len) {
+        uint32_t code;
+        size_t used = utf8_decode(text + at, len - at, &code);
+        if (at + used > max_bytes) {
+            break;
+        }
+        at += used;
+    }
+    return str_dup_len(text, at);
 }

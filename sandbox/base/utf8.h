@@ -16,4 +16,7 @@ size_t utf8_encode(uint32_t code, char out[static 4]);
 // A valid copy, invalid bytes replaced by U+FFFD, NUL bytes by U+FFFD too. Owned by the caller.
 char *utf8_valid(const char *bytes, size_t len);
 
+// A copy of at most max_bytes bytes that ends at a whole character. Owned by the caller.
+char *utf8_cut(const char *text, size_t max_bytes);
+
 #endif

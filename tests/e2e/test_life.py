@@ -36,11 +36,11 @@ def test_engine_killed(running):
 def test_files_of_a_killed_engine_are_swept(running, up):
     os.kill(running.engine_pid(), signal.SIGKILL)
     running.wait_exit(3)
-    left = running.run_directories()
-    assert left
+    mine = "-%d" % running.engine
+    assert [name for name in running.run_directories() if name.endswith(mine)]
     again = up(running.root)
     again.wait_healthy()
-    assert not set(left) & set(again.run_directories())
+    assert not [name for name in again.run_directories() if name.endswith(mine)]
 
 
 def test_helper_killed_is_restarted_and_the_app_stays(running):

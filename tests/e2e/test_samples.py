@@ -13,14 +13,14 @@ PROJECTS = os.path.join(os.path.dirname(__file__), "..", "projects")
 
 # name: needs the index, needs this Python (None: any), words of the home page
 TABLE = {
-    "wsgi": (False, None, b"leanlocal"),
-    "flask": (True, None, b"leanlocal"),
-    "django": (True, None, b"leanlocal"),
-    "tornado": (True, None, b"leanlocal"),
-    "tornado-wsgi": (True, "3.8", b"leanlocal"),
+    "wsgi": (False, None, b"Hello"),
+    "flask": (True, None, b"Hello"),
+    "django": (True, None, b"Hello"),
+    "tornado": (True, None, b"Hello"),
+    "tornado-wsgi": (True, "3.8", b"Hello"),
     "functions": (True, None, b""),
     "handbook": (True, "3.10", b"hi"),
-    "custom-run": (True, None, b"leanlocal"),
+    "custom-run": (True, None, b"Hello"),
 }
 
 

@@ -13,13 +13,15 @@ OUTSIDE = {"build", ".git", "__pycache__", ".leancloud"}
 @functools.lru_cache(maxsize=None)
 def all_files():
     """Everything that is or would be in the repository, relative to the root."""
-    listed = subprocess.run(
-        ["git", "-c", "safe.directory=" + ROOT, "ls-files", "-z", "--cached", "--others",
-         "--exclude-standard"], cwd=ROOT, stdin=subprocess.DEVNULL, capture_output=True, check=False)
-    if listed.returncode == 0:
+    try:
+        listed = subprocess.run(
+            ["git", "-c", "safe.directory=" + ROOT, "ls-files", "-z", "--cached", "--others",
+             "--exclude-standard"], cwd=ROOT, stdin=subprocess.DEVNULL, capture_output=True, check=True)
         names = listed.stdout.decode().split("\0")[:-1]
         return sorted({name for name in names if os.path.isfile(os.path.join(ROOT, name))})
-    found = []  # an unpacked archive
+    except (OSError, subprocess.CalledProcessError):
+        pass
+    found = []  # no git, or an unpacked archive
     for directory, directories, names in os.walk(ROOT):
         directories[:] = [name for name in directories if name not in OUTSIDE]
         found += [os.path.relpath(os.path.join(directory, name), ROOT) for name in names]
@@ -59,6 +61,11 @@ def includes(name):
     found = re.finditer(r'^[ \t]*#[ \t]*include[ \t]+(["<])([^">]+)[">]', text(name), re.MULTILINE)
     return [(text(name).count("\n", 0, each.start()) + 1, each.group(2), each.group(1) == '"')
             for each in found]
+
+
+def lines(found):
+    """For an assertion's message: all of them, one a line."""
+    return "\n" + "\n".join(found)
 
 
 def hits(pattern, names, of=code):

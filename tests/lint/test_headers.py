@@ -7,7 +7,7 @@ import subprocess
 
 import pytest
 
-from sources import ROOT, files, text
+from sources import ROOT, files, lines, text
 
 FLAGS = ["-std=gnu17", "-D_GNU_SOURCE", "-I" + ROOT, "-fsyntax-only", "-Wall", "-Wextra", "-Werror"]
 HEADERS = files(".h")
@@ -25,12 +25,12 @@ def test_headers_compile_alone():
     assert HEADERS
     with concurrent.futures.ThreadPoolExecutor() as pool:
         trouble = [each for each in pool.map(compile_header, HEADERS) if each]
-    assert trouble == []
+    assert not trouble, lines(trouble)
 
 
 def test_headers_open_with_their_manual():
     found = [name for name in HEADERS if not text(name).startswith("// What:")]
-    assert found == []
+    assert not found, lines(found)
 
 
 def test_headers_are_guarded_by_their_path():
@@ -39,4 +39,4 @@ def test_headers_are_guarded_by_their_path():
         path = name[len("sandbox/"):] if name.startswith("sandbox/base/") else name
         if "#ifndef " + path.upper().replace("/", "_").replace(".", "_") + "\n" not in text(name):
             found.append(name)
-    assert found == []
+    assert not found, lines(found)

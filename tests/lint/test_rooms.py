@@ -1,6 +1,6 @@
 """Arrows point down only (DESIGN 3): tui -> emulator -> sandbox -> sandbox/base."""
 
-from sources import code, files, hits, includes
+from sources import code, files, hits, includes, lines
 
 # What of the emulator the screen's room may see, and why.
 TUI_SEES = {
@@ -34,7 +34,7 @@ def test_includes_point_down():
     found = ["%s:%d: includes %s" % (name, line, target)
              for name in files(".c", ".h", ".def") for line, target, quoted in includes(name)
              if quoted and wrong(name, target)]
-    assert found == []
+    assert not found, lines(found)
 
 
 def test_a_wrong_include_would_be_seen():
@@ -49,7 +49,7 @@ def test_what_few_may_include():
     found = ["%s:%d: only %s may include %s" % (name, line, sorted(ONLY_IN[target]), target)
              for name in files(".c", ".h", below=("tui",)) for line, target, _ in includes(name)
              if target in ONLY_IN and name not in ONLY_IN[target]]
-    assert found == []
+    assert not found, lines(found)
 
 
 def test_every_exception_is_used():
@@ -62,7 +62,7 @@ def test_project_includes_are_written_from_the_root():
     found = ["%s:%d: %s" % (name, line, target) for name in files(".c", ".h", ".def")
              for line, target, quoted in includes(name)
              if quoted and target.split("/")[0] not in ("sandbox", "emulator", "tui")]
-    assert found == []
+    assert not found, lines(found)
 
 
 def test_own_header_comes_first():
@@ -71,20 +71,20 @@ def test_own_header_comes_first():
         own = name[:-2] + ".h"
         if own in files(".h") and includes(name) and includes(name)[0][1] != own:
             found.append("%s: its first include is not %s" % (name, own))
-    assert found == []
+    assert not found, lines(found)
 
 
 def test_only_the_screen_knows_curses():
     found = ["%s:%d" % (name, line) for name in files(".c", ".h") for line, target, _ in includes(name)
              if "curses" in target and name != "tui/screen.c"]
-    assert found == []
+    assert not found, lines(found)
 
 
 def test_only_the_loop_knows_systemd():
     found = ["%s:%d" % (name, line) for name in files(".c", ".h") for line, target, _ in includes(name)
              if target.startswith(("systemd/", "elogind/")) and name != "emulator/loop.c"]
     found += hits(r"\bsd_\w", [name for name in files(".c", ".h") if name != "emulator/loop.c"])
-    assert found == []
+    assert not found, lines(found)
 
 
 def test_only_the_watcher_knows_libinotifytools():
@@ -96,7 +96,7 @@ def test_only_the_watcher_knows_libinotifytools():
 def test_only_json_knows_cjson():
     found = ["%s:%d" % (name, line) for name in files(".c", ".h") for line, target, _ in includes(name)
              if "cJSON" in target and name != "sandbox/base/json.c"]
-    assert found == []
+    assert not found, lines(found)
 
 
 def test_no_header_includes_everything():
@@ -107,7 +107,7 @@ def test_no_header_includes_everything():
 def test_no_exit_below_the_screen():
     """Errors are returned. _exit() is a forked child's; abort() is a bug's."""
     found = hits(r"(?<![_\w.>])exit\(", files(".c", below=("sandbox", "emulator")))
-    assert found == []
+    assert not found, lines(found)
 
 
 def test_comments_and_strings_are_not_code():

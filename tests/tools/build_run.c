@@ -147,11 +147,9 @@ static int read_yaml(const char *dir, struct leanengine_yaml *yaml)
 {
     struct diagnostics diagnostics = {0};
     struct error error = {0};
-    auto_free
-    char *path = fs_join(dir, "leanengine.yaml");
+    auto_free char *path = fs_join(dir, "leanengine.yaml");
     size_t len = 0;
-    auto_free
-    char *text = fs_read(path, 1 << 20, &len, NULL);
+    auto_free char *text = fs_read(path, 1 << 20, &len, NULL);
     leanengine_yaml_init(yaml);
     if (text && leanengine_yaml_parse(text, len, yaml, &diagnostics, &error) < 0) {
         printf("error %s %s\n%s\nhint %s\n", error_kind_name(error.kind), error.rule, error.message,

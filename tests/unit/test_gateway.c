@@ -1,294 +1,6 @@
-// The gateway on real sockets: gateway, client and a scripted upstream in one process, on one loop.
-// The test plays both sides by hand, so that every order of events can be had without sleeping.
-#include <arpa/inet.h>
-#include <errno.h>
-#include <fcntl.h>
-#include <netinet/in.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/resource.h>
-#include <sys/socket.h>
-#include <unistd.h>
-
-#include <cmocka.h>
-
-#include "emulator/gateway/gateway.h"
-#include "emulator/limits/limits.h"
-#include "sandbox/base/buf.h"
-#include "sandbox/base/cleanup.h"
-#include "sandbox/base/clock.h"
-
-#define ADDRESS  0x7F4D3701u // 127.77.55.1: the gateway
-#define UPSTREAM 0x7F4D3702u // 127.77.55.2 and 3: the instances
-#define LIMIT_MS 5000
-#define GET      "GET / HTTP/1.1\r\nHost: a\r\n\r\n"
-#define OK5      "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello"
-
-#if defined(__SANITIZE_ADDRESS__)
-#define SANITIZED 1 // memory figures mean nothing
-#elif defined(__has_feature)
-#define SANITIZED __has_feature(address_sanitizer)
-#else
-#define SANITIZED 0
-#endif
-
-struct world {
-    struct loop *loop;
-    struct loop_source *tick;
-    struct gateway *gateway;
-    struct gateway_upstream upstreams[2];
-    int listeners[2];
-    int fds[32];
-    int fd_count;
-    struct gateway_request last; // of on_request; the strings below
-    char last_target[256], last_upstream[32], last_rule[32], last_method[32];
-    int requests, drained, notices;
-    char drained_name[32], notice[512];
-};
-
-static void on_request(void *context, const struct gateway_request *request)
-{
-    struct world *w = context;
-    w->requests++;
-    w->last = *request;
-    snprintf(w->last_method, sizeof w->last_method, "%s", request->method);
-    snprintf(w->last_target, sizeof w->last_target, "%s", request->target);
-    snprintf(w->last_upstream, sizeof w->last_upstream, "%s", request->upstream);
-    snprintf(w->last_rule, sizeof w->last_rule, "%s", request->rule);
-}
-
-static void on_drained(void *context, const char *name)
-{
-    struct world *w = context;
-    w->drained++;
-    snprintf(w->drained_name, sizeof w->drained_name, "%s", name);
-}
-
-static void on_notice(void *context, const char *name, const char *rule, const char *text)
-{
-    struct world *w = context;
-    w->notices++;
-    snprintf(w->notice, sizeof w->notice, "%s|%s|%s", name, rule, text);
-}
-
-static void on_tick(void *context)
-{
-    struct world *w = context;
-    loop_exit(w->loop, 0);
-}
-
-// Lets the gateway work for a moment.
-static void step(struct world *w)
-{
-    loop_timer_restart(w->tick, 1);
-    loop_run(w->loop);
-}
-
-#define WAIT(w, condition)                                                                         \
-    do {                                                                                           \
-        int64_t until_ = clock_now_ms() + LIMIT_MS;                                                \
-        while (!(condition)) {                                                                     \
-            if (clock_now_ms() > until_) {                                                         \
-                fail_msg("line %d: waited in vain for %s", __LINE__, #condition);                  \
-            }                                                                                      \
-            step(w);                                                                               \
-        }                                                                                          \
-    } while (0)
-
-static int keep(struct world *w, int fd)
-{
-    assert_true(fd >= 0);
-    assert_true(w->fd_count < 32);
-    w->fds[w->fd_count++] = fd;
-    return fd;
-}
-
-static void shut(struct world *w, int fd)
-{
-    for (int i = 0; i < w->fd_count; i++) {
-        if (w->fds[i] == fd) {
-            w->fds[i] = w->fds[--w->fd_count];
-        }
-    }
-    close(fd);
-}
-
-static void listen_upstream(struct world *w, int index)
-{
-    int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    int on = 1;
-    setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
-    struct sockaddr_in name = {
-        .sin_family = AF_INET,
-        .sin_addr.s_addr = htonl(UPSTREAM + (uint32_t)index),
-        .sin_port = htons(w->upstreams[index].port),
-    };
-    socklen_t len = sizeof name;
-    assert_int_equal(bind(fd, (struct sockaddr *)&name, len), 0);
-    assert_int_equal(listen(fd, 64), 0);
-    assert_int_equal(getsockname(fd, (struct sockaddr *)&name, &len), 0);
-    w->listeners[index] = fd;
-    w->upstreams[index].address = UPSTREAM + (uint32_t)index;
-    w->upstreams[index].port = ntohs(name.sin_port);
-    snprintf(w->upstreams[index].name, 32, "web%d", index + 1);
-}
-
-static int setup(void **state)
-{
-    struct world *w = calloc(1, sizeof *w);
-    w->loop = loop_new(NULL);
-    w->tick = loop_add_timer(w->loop, 1, on_tick, w);
-    listen_upstream(w, 0);
-    listen_upstream(w, 1);
-    const struct gateway_options options = {
-        .address = ADDRESS,
-        .context = w,
-        .on_request = on_request,
-        .on_drained = on_drained,
-        .on_notice = on_notice,
-    };
-    struct error error = {0};
-    w->gateway = gateway_new(w->loop, &options, &error);
-    if (!w->gateway) {
-        fail_msg("%s", error.message);
-    }
-    *state = w;
-    return 0;
-}
-
-static int setup_one(void **state)
-{
-    setup(state);
-    struct world *w = *state;
-    gateway_set_upstreams(w->gateway, w->upstreams, 1);
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    struct world *w = *state;
-    gateway_free(w->gateway);
-    for (int i = 0; i < w->fd_count; i++) {
-        close(w->fds[i]);
-    }
-    for (int i = 0; i < 2; i++) {
-        if (w->listeners[i] >= 0) {
-            close(w->listeners[i]);
-        }
-    }
-    loop_source_free(w->tick);
-    loop_free(w->loop);
-    free(w);
-    return 0;
-}
-
-static int client(struct world *w)
-{
-    int fd = keep(w, socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
-    struct sockaddr_in name = {
-        .sin_family = AF_INET,
-        .sin_addr.s_addr = htonl(ADDRESS),
-        .sin_port = htons(gateway_port(w->gateway)),
-    };
-    assert_int_equal(connect(fd, (struct sockaddr *)&name, sizeof name), 0);
-    fcntl(fd, F_SETFL, O_NONBLOCK);
-    return fd;
-}
-
-static int accept_upstream(struct world *w, int index)
-{
-    int fd = -1;
-    WAIT(w, (fd = accept4(w->listeners[index], NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC)) >= 0);
-    return keep(w, fd);
-}
-
-static void say_bytes(struct world *w, int fd, const char *bytes, size_t len)
-{
-    while (len) {
-        ssize_t sent = send(fd, bytes, len, MSG_NOSIGNAL);
-        if (sent < 0) {
-            assert_int_equal(errno, EAGAIN);
-            step(w);
-            continue;
-        }
-        bytes += sent;
-        len -= (size_t)sent;
-    }
-}
-
-static void say(struct world *w, int fd, const char *text)
-{
-    say_bytes(w, fd, text, strlen(text));
-}
-
-enum { END_NONE, END_EOF, END_RESET };
-
-// Reads what there is; returns how the stream stands.
-static int drink(int fd, struct buf *into)
-{
-    for (;;) {
-        char bytes[65536];
-        ssize_t got = recv(fd, bytes, sizeof bytes, 0);
-        if (got > 0) {
-            buf_add(into, bytes, (size_t)got);
-            continue;
-        }
-        return got == 0 ? END_EOF : errno == EAGAIN ? END_NONE : END_RESET;
-    }
-}
-
-// Waits until the text ends with `tail`; the text, to be freed by the next call of it.
-static const char *hear(struct world *w, int fd, const char *tail)
-{
-    static struct buf text;
-    buf_release(&text);
-    buf_adds(&text, "");
-    int64_t until = clock_now_ms() + LIMIT_MS;
-    for (;;) {
-        int end = drink(fd, &text);
-        size_t len = strlen(tail);
-        if (text.len >= len && memcmp(text.data + text.len - len, tail, len) == 0) {
-            return text.data;
-        }
-        if (end != END_NONE || clock_now_ms() > until) {
-            fail_msg("waited for \"%s\", got (end %d) \"%s\"", tail, end, text.data);
-        }
-        step(w);
-    }
-}
-
-// Waits for the end of the stream; how it ended. What came before is in *ret_text (static).
-static int hear_end(struct world *w, int fd, const char **ret_text)
-{
-    static struct buf text;
-    buf_release(&text);
-    buf_adds(&text, "");
-    int end = END_NONE;
-    WAIT(w, (end = drink(fd, &text)) != END_NONE);
-    if (ret_text) {
-        *ret_text = text.data;
-    }
-    return end;
-}
-
-static void assert_has(const char *text, const char *part)
-{
-    if (!strstr(text, part)) {
-        fail_msg("no \"%s\" in \"%s\"", part, text);
-    }
-}
-
-static void assert_has_not(const char *text, const char *part)
-{
-    if (strstr(text, part)) {
-        fail_msg("\"%s\" in \"%s\"", part, text);
-    }
-}
+// What the gateway promises: framing both ways, swapping under requests, holding, draining,
+// retries, streams.
+#include "tests/unit/gateway_world.h"
 
 // ---- the plain way ----
 
@@ -397,6 +109,30 @@ static void test_bodies_both_ways(void **state)
     gateway_get_stats(w->gateway, &stats);
     assert_int_equal(stats.lost, 0);
     assert_int_equal(stats.active, 0);
+}
+
+// Every byte in a packet of its own, both ways.
+static void test_split_everywhere(void **state)
+{
+    struct world *w = *state;
+    static const char request[] = "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
+                                  "2;x\r\nab\r\n0\r\nT: v\r\n\r\n";
+    static const char response[] = "HTTP/1.1 100 Go\r\n\r\nHTTP/1.1 200 OK\nA: b\r\n c\r\n"
+                                   "Transfer-Encoding: chunked\r\n\r\n3;y=z\r\nabc\r\n0\r\n\r\n";
+    int c = client(w);
+    for (const char *at = request; *at; at++) {
+        say_bytes(w, c, at, 1);
+        step(w);
+    }
+    int u = accept_upstream(w, 0);
+    assert_has(hear(w, u, "0\r\n\r\n"), "chunked\r\n\r\n");
+    for (const char *at = response; *at; at++) {
+        say_bytes(w, u, at, 1);
+        step(w);
+    }
+    const char *text = hear(w, c, "0\r\n\r\n");
+    assert_ptr_equal(strstr(text, "HTTP/1.1 200 OK\r\nA: b   c\r\n"), text);
+    assert_has(text, "1\r\na\r\n1\r\nb\r\n1\r\nc\r\n0\r\n\r\n");
 }
 
 static void test_pipelined_in_order(void **state)
@@ -637,6 +373,27 @@ static void test_stale_pooled_connection(void **state)
     assert_int_equal(stats.lost, 0);
 }
 
+// An app that serves one connection at a time, and keeps it, must not be held by an idle one of
+// ours.
+static void test_serial_app_is_not_starved(void **state)
+{
+    struct world *w = *state;
+    int c = client(w), d = client(w);
+    say(w, c, GET);
+    int u = accept_upstream(w, 0);
+    hear(w, u, "\r\n\r\n");
+    say(w, d, GET);
+    int v = accept_upstream(w, 0); // accepted by the kernel only, as far as the app is concerned
+    hear(w, v, "\r\n\r\n");
+    say(w, u, OK5);
+    hear(w, c, "hello");
+    int64_t begin = clock_now_ms();
+    assert_int_equal(hear_end(w, u, NULL), END_EOF);
+    assert_true(clock_now_ms() - begin < 600); // the pool alone would keep it for a second
+    say(w, v, OK5);
+    hear(w, d, "hello");
+}
+
 static void test_crash_in_the_body_aborts(void **state)
 {
     struct world *w = *state;
@@ -749,13 +506,6 @@ static void test_client_gone_closes_upstream(void **state)
     gateway_get_stats(w->gateway, &stats);
     assert_int_equal(stats.lost, 0);
     assert_int_equal(stats.connections, 0);
-}
-
-static size_t heap_pages(void)
-{
-    auto_fclose FILE *file = fopen("/proc/self/statm", "r");
-    size_t size, resident;
-    return fscanf(file, "%zu %zu", &size, &resident) == 2 ? resident : 0;
 }
 
 static void test_slow_reader_stops_the_writer(void **state)
@@ -911,182 +661,12 @@ static void test_websocket(void **state)
     hear(w, c, "hello");
 }
 
-// ---- refusals ----
-
-static void test_refusals_name_their_rule(void **state)
-{
-    struct world *w = *state;
-    static char long_line[9000], many_fields[2000];
-    memset(long_line, 'x', sizeof long_line - 1);
-    for (int i = 0; i < 101; i++) {
-        strcat(many_fields, "A: b\r\n");
-    }
-    static const struct {
-        const char *before, *middle, *after;
-        const char *status, *rule;
-    } rows[] = {
-        {"GET /", long_line, " HTTP/1.1\r\nHost: a\r\n\r\n", "414 ", "P-150"},
-        {"GET / HTTP/1.1\r\nHost: a\r\nA: ", long_line, "\r\n\r\n", "431 ", "P-150"},
-        {"GET / HTTP/1.1\r\nHost: a\r\n", many_fields, "\r\n", "431 ", "[I]"},
-        {"CONNECT a:1 HTTP/1.1\r\n", "", "Host: a\r\n\r\n", "405 ", "RFC 9110"},
-        {"POST / HTTP/1.1\r\nHost: a\r\n", "Transfer-Encoding: gzip, chunked\r\n", "\r\n", "501 ",
-         "RFC 9112"},
-        {"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 104857601\r\n", "", "\r\n", "413 ",
-         "P-150"},
-        {"GET /.well-known/acme-challenge/x HTTP/1.1\r\n", "", "Host: a\r\n\r\n", "404 ", "P-153"},
-        {"\x16\x03\x01", "", "", "400 ", "TLS"},
-        {"PRI * HTTP/2.0\r\n\r\n", "", "SM\r\n\r\n", "400 ", "HTTP/2"},
-        {"GET /\r\n", "", "", "400 ", "HTTP/0.9"},
-        // smuggling
-        {"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n",
-         "0\r\n\r\n", GET, "400 ", "RFC 9112"},
-        {"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\nContent-Length: 40\r\n\r\n", "", "x",
-         "400 ", "RFC 9112"},
-        {"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding : chunked\r\n\r\n", "0\r\n\r\n", GET,
-         "400 ", "RFC 9112"},
-        {"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding:\x0b"
-         "chunked\r\n\r\n",
-         "0\r\n\r\n", GET, "400 ", "RFC 9110"},
-        {"GET / HTTP/1.1\r\nHost: a\nX: y\r\n\r\n", "", "", "400 ", "RFC 9112"},
-        {"GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n", "", "", "400 ", "RFC 9112"},
-        {"GET http://b/ HTTP/1.1\r\nHost: a\r\n\r\n", "", "", "400 ", "RFC 9112"},
-    };
-    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
-        int c = client(w);
-        say(w, c, rows[i].before);
-        say(w, c, rows[i].middle);
-        say(w, c, rows[i].after);
-        struct buf text = {0};
-        buf_adds(&text, "");
-        int end = END_NONE;
-        WAIT(w, (end = drink(c, &text), strstr(text.data, "leanlocal: ") || end));
-        char wanted[32];
-        snprintf(wanted, sizeof wanted, "HTTP/1.1 %s", rows[i].status);
-        assert_ptr_equal(strstr(text.data, wanted), text.data);
-        assert_has(text.data, rows[i].rule);
-        bool keeps = rows[i].status[0] == '4' && rows[i].status[2] == '4' &&
-                     rows[i].status[1] == '0'; // only the 404 is a well-formed exchange
-        if (!keeps) {
-            assert_has(text.data, "Connection: close\r\n");
-            WAIT(w, end || (end = drink(c, &text)));
-            assert_int_equal(end, END_EOF); // no reset: the answer is readable
-        }
-        buf_release(&text);
-        shut(w, c);
-        // Nothing of it reached the app.
-        assert_int_equal(accept(w->listeners[0], NULL, NULL), -1);
-    }
-    struct gateway_stats stats;
-    gateway_get_stats(w->gateway, &stats);
-    assert_int_equal(stats.refused, ARRAY_LEN(rows));
-    assert_int_equal(stats.lost, 0);
-}
-
-static void test_bad_chunks_never_complete_upstream(void **state)
-{
-    struct world *w = *state;
-    static const char *const rows[] = {"5x\r\nhello", "0x5\r\nhello", "1 1\r\nh",
-                                       "1\nh",        "1\r\nhXX",     "ffffffffffffffff\r\nh"};
-    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
-        int c = client(w);
-        say(w, c, "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n");
-        int u = accept_upstream(w, 0);
-        hear(w, u, "\r\n\r\n");
-        say(w, c, rows[i]);
-        const char *text = hear(w, c, "\n");
-        assert_has(text, "HTTP/1.1 400 ");
-        int end = hear_end(w, u, &text);
-        assert_int_not_equal(end, END_NONE);
-        assert_has_not(text, "0\r\n\r\n");
-        shut(w, c);
-        shut(w, u);
-    }
-}
-
-static void test_body_limit_while_streaming(void **state)
-{
-    struct world *w = *state;
-    int c = client(w);
-    say(w, c, "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n");
-    int u = accept_upstream(w, 0);
-    hear(w, u, "\r\n\r\n");
-    say(w, c, "7fffffff\r\n");
-    static char piece[1 << 20];
-    struct buf answer = {0};
-    buf_adds(&answer, "");
-    int64_t until = clock_now_ms() + 6 * LIMIT_MS;
-    uint64_t pushed = 0;
-    while (!strstr(answer.data, "\r\n\r\n") && clock_now_ms() < until) {
-        ssize_t sent = send(c, piece, sizeof piece, MSG_NOSIGNAL);
-        pushed += sent > 0 ? (uint64_t)sent : 0;
-        static char waste[1 << 20];
-        while (recv(u, waste, sizeof waste, 0) > 0) {
-        }
-        drink(c, &answer);
-        step(w);
-    }
-    assert_has(answer.data, "HTTP/1.1 413 ");
-    assert_true(pushed >= (uint64_t)LIMIT_BODY_BYTES);
-    buf_release(&answer);
-}
-
-static void test_port_in_use_names_the_owner(void **state)
-{
-    struct world *w = *state;
-    const struct gateway_options options = {.address = ADDRESS, .port = gateway_port(w->gateway)};
-    struct error error = {0};
-    assert_null(gateway_new(w->loop, &options, &error));
-    assert_int_equal(error.kind, ERROR_HOST);
-    char wanted[96];
-    snprintf(wanted, sizeof wanted, "port %u is in use by pid %d (", options.port, (int)getpid());
-    assert_has(error.message, wanted);
-    assert_has(error.message, "test_gateway");
-    assert_has(error.hint, "--port ");
-}
-
-static void test_many_connections(void **state)
-{
-    struct world *w = *state;
-    struct rlimit limit;
-    getrlimit(RLIMIT_NOFILE, &limit);
-    enum { COUNT = 2000 };
-    if (limit.rlim_cur < 2 * COUNT + 100) {
-        skip();
-    }
-    static int fds[COUNT];
-    size_t before = heap_pages();
-    struct gateway_stats stats = {0};
-    for (int i = 0; i < COUNT; i++) {
-        fds[i] = client(w);
-        w->fd_count--;
-        if (i % 64 == 63) {
-            WAIT(w, (gateway_get_stats(w->gateway, &stats), stats.connections == (unsigned)i + 1));
-        }
-    }
-    // 2 K each, idle (HTTP.md "Bounds").
-    WAIT(w, (gateway_get_stats(w->gateway, &stats), stats.connections == COUNT));
-    if (!SANITIZED) {
-        assert_true((heap_pages() - before) * 4096 < COUNT * 2048ul);
-    }
-    say(w, fds[COUNT - 1], GET);
-    int u = accept_upstream(w, 0);
-    hear(w, u, "\r\n\r\n");
-    say(w, u, OK5);
-    hear(w, fds[COUNT - 1], "hello");
-    for (int i = 0; i < COUNT; i++) {
-        close(fds[i]);
-    }
-    WAIT(w, (gateway_get_stats(w->gateway, &stats), stats.connections == 0));
-}
-
-#define ONE(fn)  cmocka_unit_test_setup_teardown(fn, setup_one, teardown)
-#define NONE(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         ONE(test_request_and_answer),
         ONE(test_bodies_both_ways),
+        ONE(test_split_everywhere),
         ONE(test_pipelined_in_order),
         NONE(test_held_then_released),
         NONE(test_refuse_held),
@@ -1096,6 +676,7 @@ int main(void)
         NONE(test_round_robin_skips_the_refusing),
         NONE(test_retry),
         ONE(test_stale_pooled_connection),
+        ONE(test_serial_app_is_not_starved),
         ONE(test_crash_in_the_body_aborts),
         ONE(test_unframeable_answers),
         ONE(test_streams_as_it_comes),
@@ -1104,11 +685,6 @@ int main(void)
         ONE(test_upload_with_back_pressure),
         ONE(test_expect_continue),
         ONE(test_websocket),
-        ONE(test_refusals_name_their_rule),
-        ONE(test_bad_chunks_never_complete_upstream),
-        ONE(test_body_limit_while_streaming),
-        NONE(test_port_in_use_names_the_owner),
-        ONE(test_many_connections),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

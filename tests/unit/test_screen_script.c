@@ -88,7 +88,7 @@ static void expect(const char *text, const char *seen)
 static void test_whole_life(void **state)
 {
     (void)state;
-    const char *dump = "/tmp/test-screen-script.dump";
+    auto_free char *dump = str_printf("/tmp/test-screen-script.%d", (int)getpid());
     int status = run(scene_up,
                      "# a first start\n"
                      "wait text Serving 'app'\n"

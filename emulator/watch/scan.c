@@ -1,0 +1,627 @@
+// Events only say where to look; what is true is asked from the disk each time. So the order of events,
+// renames, and directories that come and go need no bookkeeping of their own.
+#include "emulator/watch/scan.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/inotify.h>
+#include <unistd.h>
+
+#include "sandbox/base/cleanup.h"
+#include "sandbox/base/fs.h"
+#include "sandbox/base/i18n.h"
+#include "sandbox/base/log.h"
+#include "sandbox/base/mem.h"
+
+#define LINK_HOPS   16
+#define NOTICES_MAX 64
+#define DEPTH_MAX   128
+
+static void scan_entry(struct scan *scan, struct node *dir, const char *name, bool content);
+static void scan_directory(struct scan *scan, struct node *dir);
+
+// ---- notices ----
+
+void scan_notice(struct scan *scan, const char *format, ...)
+{
+    va_list args;
+    char text[1024];
+    va_start(args, format);
+    vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    // Each once: a rescan meets the same oddities again.
+    if (scan->noticed.count < NOTICES_MAX && !strlist_contains(&scan->noticed, text)) {
+        strlist_add(&scan->noticed, text);
+        scan->notice(scan->context, text);
+    }
+}
+
+// ---- lists ----
+
+void node_list_add(struct node_list *list, struct node *node)
+{
+    if (list->count == list->cap) {
+        list->cap = list->cap ? 2 * list->cap : 64;
+        list->items = mem_resize(list->items, list->cap * sizeof(struct node *));
+    }
+    list->items[list->count++] = node;
+}
+
+void scan_add_changed(struct scan *scan, struct node *node)
+{
+    if (!node->changed && !scan->quiet) {
+        node->changed = true;
+        node_list_add(&scan->changed, node);
+    }
+}
+
+void scan_add_touched(struct scan *scan, struct node *node)
+{
+    if (!node->touched) {
+        node->touched = true;
+        node_list_add(&scan->touched, node);
+    }
+}
+
+// ---- watches ----
+
+static struct watch_entry *entry_of(struct scan *scan, int wd)
+{
+    if ((size_t)wd >= scan->watch_count) {
+        size_t count = (size_t)wd + 64;
+        scan->watches = mem_resize(scan->watches, count * sizeof *scan->watches);
+        memset(scan->watches + scan->watch_count, 0,
+               (count - scan->watch_count) * sizeof *scan->watches);
+        scan->watch_count = count;
+    }
+    return &scan->watches[wd];
+}
+
+static void add_ref(struct scan *scan, int wd, struct node *node, const char *name)
+{
+    struct watch_entry *entry = entry_of(scan, wd);
+    for (size_t i = 0; i < entry->count; i++) {
+        if (entry->refs[i].node == node && str_equal(entry->refs[i].name, name)) {
+            return;
+        }
+    }
+    entry->refs = mem_resize(entry->refs, (entry->count + 1) * sizeof *entry->refs);
+    entry->refs[entry->count++] = (struct watch_ref){node, str_dup(name)};
+}
+
+static void clear_entry(struct watch_entry *entry)
+{
+    for (size_t i = 0; i < entry->count; i++) {
+        if (entry->refs[i].node && !entry->refs[i].name) {
+            entry->refs[i].node->wd = -1;
+        }
+        free(entry->refs[i].name);
+    }
+    free(entry->refs);
+    *entry = (struct watch_entry){0};
+}
+
+// Takes out the references to node, or of one kind; a watch that nobody refers to ends.
+static void drop_refs(struct scan *scan, size_t wd, const struct node *node, bool named)
+{
+    struct watch_entry *entry = &scan->watches[wd];
+    size_t kept = 0;
+    size_t before = entry->count;
+    for (size_t i = 0; i < before; i++) {
+        if (entry->refs[i].node == node && (entry->refs[i].name != NULL) == named) {
+            free(entry->refs[i].name);
+        } else {
+            entry->refs[kept++] = entry->refs[i];
+        }
+    }
+    entry->count = kept;
+    if (kept == 0 && before > 0) {
+        watcher_remove(scan->watcher, (int)wd);
+        clear_entry(entry);
+    }
+}
+
+static void unwatch(struct scan *scan, struct node *node)
+{
+    if (scan->watcher && node->wd >= 0) {
+        drop_refs(scan, (size_t)node->wd, node, false);
+    }
+    node->wd = -1;
+    if (node->linked && scan->watcher) {
+        for (size_t wd = 0; wd < scan->watch_count; wd++) {
+            if (scan->watches[wd].count > 0) {
+                drop_refs(scan, wd, node, true);
+            }
+        }
+    }
+    node->linked = false;
+}
+
+static int add_watch(struct scan *scan, const char *path, struct node *node, const char *name)
+{
+    if (!scan->watcher || scan->watch_errno) {
+        return -1;
+    }
+    int wd = watcher_add(scan->watcher, path);
+    if (wd >= 0) {
+        add_ref(scan, wd, node, name);
+    } else if (errno == ENOSPC || errno == ENOMEM) {
+        scan->watch_errno = errno;
+    }
+    return wd;
+}
+
+static char *absolute(const struct scan *scan, const struct node *node)
+{
+    auto_free char *path = node_path(node);
+    return node->parent ? fs_join(scan->root, path) : str_dup(scan->root);
+}
+
+// A link's target may change, be replaced, or the link after it: each hop's directory is watched for that
+// one name.
+static void watch_hops(struct scan *scan, struct node *node)
+{
+    node->linked = true;
+    char *path = scan->watcher ? absolute(scan, node) : NULL;
+    for (int hop = 0; hop < LINK_HOPS && path; hop++) {
+        char target[PATH_MAX];
+        ssize_t len = readlink(path, target, sizeof target - 1);
+        target[len > 0 ? len : 0] = '\0';
+        char *slash = strrchr(path, '/');
+        if (hop > 0 && slash) {
+            auto_free char *dir = str_dup_len(path, slash > path ? (size_t)(slash - path) : 1);
+            add_watch(scan, dir, node, slash + 1);
+        }
+        char *next = NULL;
+        if (len > 0 && slash) {
+            auto_free char *dir = str_dup_len(path, (size_t)(slash - path));
+            next = target[0] == '/' ? str_dup(target) : fs_join(dir, target);
+        }
+        free(path);
+        path = next;
+    }
+    free(path);
+}
+
+void scan_stop_watching(struct scan *scan)
+{
+    for (size_t wd = 0; wd < scan->watch_count; wd++) {
+        clear_entry(&scan->watches[wd]);
+    }
+    free(scan->watches);
+    scan->watches = NULL;
+    scan->watch_count = 0;
+    watcher_free(scan->watcher);
+    scan->watcher = NULL;
+}
+
+// The nearest repository: git makes index.lock first and removes it last.
+static void watch_vcs(struct scan *scan)
+{
+    auto_free char *dir = str_dup(scan->root);
+    for (;;) {
+        auto_free char *git = fs_join(dir, ".git");
+        if (fs_is_dir(git)) {
+            free(scan->vcs_dir);
+            scan->vcs_dir = steal(git);
+            add_watch(scan, scan->vcs_dir, NULL, "index.lock");
+            return;
+        }
+        char *slash = strrchr(dir, '/');
+        if (!slash || slash == dir) {
+            return;
+        }
+        *slash = '\0';
+    }
+}
+
+bool scan_vcs_busy(const struct scan *scan)
+{
+    auto_free char *lock = scan->vcs_dir ? fs_join(scan->vcs_dir, "index.lock") : NULL;
+    return lock && access(lock, F_OK) == 0;
+}
+
+int scan_watch(struct scan *scan, struct error *error)
+{
+    scan->watch_errno = 0;
+    scan->watcher = watcher_new(error);
+    if (!scan->watcher) {
+        return -1;
+    }
+    watch_vcs(scan);
+    return 0;
+}
+
+// ---- nodes ----
+
+// Nodes are only emptied here: events that are being worked on may point at them. Who takes them off the
+// lists frees them.
+static void empty_below(struct scan *scan, struct node *node)
+{
+    for (struct node *child = node->first_child; child; child = child->next) {
+        if (child->kind == NODE_NONE) {
+            continue;
+        }
+        empty_below(scan, child);
+        unwatch(scan, child);
+        bool was_file = child->kind == NODE_FILE;
+        inventory_set(&scan->inventory, child, NODE_NONE, false, NULL);
+        if (was_file) {
+            scan_add_changed(scan, child);
+            scan_add_touched(scan, child);
+        }
+    }
+}
+
+// What was there is there no more.
+static void set_gone(struct scan *scan, struct node *node)
+{
+    if (node->kind == NODE_NONE) {
+        return;
+    }
+    enum node_kind was = node->kind;
+    empty_below(scan, node);
+    unwatch(scan, node);
+    inventory_set(&scan->inventory, node, NODE_NONE, false, NULL);
+    if (was == NODE_FILE) {
+        scan_add_changed(scan, node);
+        scan_add_touched(scan, node);
+    }
+}
+
+static void set_file(struct scan *scan, struct node *node, struct verdict verdict,
+                     const struct stat *info, bool content)
+{
+    if (node->kind == NODE_DIR) {
+        set_gone(scan, node);
+    }
+    struct stamp stamp;
+    stamp_of(info, &stamp);
+    bool was_file = node->kind == NODE_FILE;
+    bool same = was_file && stamp_equal(&stamp, &node->stamp) && !node->stamp.fresh &&
+                node->uploaded == verdict.uploaded && node->reports == verdict.reports;
+    node->reports = verdict.reports;
+    inventory_set(&scan->inventory, node, NODE_FILE, verdict.uploaded, &stamp);
+    if (scan->quiet) {
+        node->told = verdict.reports;
+    }
+    if (!same || content) {
+        scan_add_touched(scan, node);
+        scan_add_changed(scan, node);
+    }
+}
+
+static bool is_circle(const struct node *dir, const struct stat *info)
+{
+    unsigned depth = 0;
+    for (const struct node *at = dir; at; at = at->parent) {
+        if (at->stamp.dev == info->st_dev && at->stamp.ino == info->st_ino) {
+            return true;
+        }
+        depth++;
+    }
+    return depth > DEPTH_MAX;
+}
+
+// A virtualenv carries the host's absolute paths and gigabytes; `.venv` is in no default [I].
+static bool is_virtualenv(const struct scan *scan, const char *path)
+{
+    auto_free char *mark = str_printf("%s/pyvenv.cfg", path);
+    auto_free char *old_mark = str_printf("%s/bin/activate_this.py", path);
+    return faccessat(scan->root_fd, mark, F_OK, 0) == 0 ||
+           faccessat(scan->root_fd, old_mark, F_OK, 0) == 0;
+}
+
+static void set_directory(struct scan *scan, struct node *node, const char *path,
+                          struct verdict verdict, const struct stat *info)
+{
+    if (node->kind == NODE_FILE) {
+        set_gone(scan, node);
+    }
+    if (is_circle(node->parent, info)) {
+        scan_notice(scan, _("%s is a link in a circle: left out (the upload would not end)"),
+                    path);
+        set_gone(scan, node);
+        return;
+    }
+    if (is_virtualenv(scan, path)) {
+        scan_notice(scan, _("%s is a virtualenv: not watched and not part of a version; add it to "
+                            ".leanignore, or the upload takes it along"),
+                    path);
+        set_gone(scan, node);
+        return;
+    }
+    bool same = node->kind == NODE_DIR && node->stamp.ino == info->st_ino &&
+                node->stamp.dev == info->st_dev;
+    if (!same) {
+        unwatch(scan, node);
+    }
+    struct stamp stamp = {.dev = info->st_dev, .ino = info->st_ino};
+    inventory_set(&scan->inventory, node, NODE_DIR, verdict.uploaded, NULL);
+    node->stamp = stamp;
+    node->reports = verdict.reports;
+    scan_directory(scan, node);
+}
+
+// What is at path, links followed; false: nothing that counts.
+static bool look(struct scan *scan, const char *path, struct stat *ret_info, bool *ret_linked)
+{
+    if (fstatat(scan->root_fd, path, ret_info, AT_SYMLINK_NOFOLLOW) < 0) {
+        return false;
+    }
+    *ret_linked = S_ISLNK(ret_info->st_mode);
+    if (*ret_linked && fstatat(scan->root_fd, path, ret_info, 0) < 0) {
+        scan_notice(scan, _("%s is a link to nothing: left out (the upload would stop here)"),
+                    path);
+        return true; // the link itself is watched for
+    }
+    if (!S_ISREG(ret_info->st_mode) && !S_ISDIR(ret_info->st_mode)) {
+        scan_notice(scan, _("%s is not a regular file: left out"), path);
+        return false;
+    }
+    return true;
+}
+
+static bool can_read(struct scan *scan, const char *path, bool is_dir)
+{
+    if (faccessat(scan->root_fd, path, is_dir ? R_OK | X_OK : R_OK, AT_EACCESS) == 0) {
+        return true;
+    }
+    if (errno == EACCES) {
+        scan_notice(scan, _("%s cannot be read: left out"), path);
+    }
+    return false;
+}
+
+// content: an event said that the content may have changed, whatever the times say.
+static void scan_entry(struct scan *scan, struct node *dir, const char *name, bool content)
+{
+    if (rules_is_noise(name)) {
+        return;
+    }
+    auto_free char *dir_path = node_path(dir);
+    auto_free char *path = dir->parent ? fs_join(dir_path, name) : str_dup(name);
+    struct stat info;
+    bool linked = false;
+    bool there = look(scan, path, &info, &linked);
+    bool dangling = there && S_ISLNK(info.st_mode);
+    bool is_dir = there && S_ISDIR(info.st_mode);
+    struct verdict verdict = {0};
+    if (there) {
+        verdict = rules_judge(&scan->rules, path, name, is_dir);
+        there = verdict.uploaded || verdict.reports;
+    }
+    struct node *node = there ? inventory_get(&scan->inventory, dir, name)
+                              : inventory_find(&scan->inventory, dir, name);
+    if (!node) {
+        return;
+    }
+    node->seen = scan->pass;
+    bool other = node->stamp.ino != info.st_ino || node->stamp.dev != info.st_dev;
+    if (linked && there && (other || !node->linked)) {
+        watch_hops(scan, node);
+    }
+    if (!there || dangling || !can_read(scan, path, is_dir)) {
+        set_gone(scan, node);
+        if (dangling) {
+            watch_hops(scan, node);
+        }
+    } else if (is_dir) {
+        set_directory(scan, node, path, verdict, &info);
+    } else {
+        set_file(scan, node, verdict, &info, content);
+    }
+}
+
+static void scan_directory(struct scan *scan, struct node *dir)
+{
+    auto_free char *full = absolute(scan, dir);
+    if (dir->wd < 0 && scan->watcher) {
+        dir->wd = add_watch(scan, full, dir, NULL); // first watched, then listed
+    }
+    int fd = open(full, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    DIR *stream = fd >= 0 ? fdopendir(fd) : NULL;
+    if (!stream) {
+        if (fd >= 0) {
+            close(fd);
+        }
+        return;
+    }
+    uint32_t mark = ++scan->pass; // grows further while directories below are listed
+    struct dirent *entry;
+    while ((entry = readdir(stream))) {
+        if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0) {
+            scan_entry(scan, dir, entry->d_name, false);
+        }
+    }
+    closedir(stream);
+    for (struct node *child = dir->first_child; child; child = child->next) {
+        if (child->kind != NODE_NONE && child->seen < mark) {
+            set_gone(scan, child);
+        }
+    }
+}
+
+void scan_all(struct scan *scan)
+{
+    struct stat info;
+    struct node *root = scan->inventory.root;
+    auto_close int root_fd = open(scan->root, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (root_fd < 0 || fstat(root_fd, &info) < 0) {
+        scan_notice(scan, _("%s is gone"), scan->root);
+        empty_below(scan, root);
+        return;
+    }
+    close(scan->root_fd); // it may be another directory by now
+    scan->root_fd = steal_fd(&root_fd);
+    root->stamp.dev = info.st_dev;
+    root->stamp.ino = info.st_ino;
+    // The walk of the upload begins with "." itself.
+    if (scan->rules.ignore && leanignore_excludes(scan->rules.ignore, ".", true, NULL)) {
+        scan_notice(scan, _(".leanignore excludes the project's directory itself: the upload would "
+                            "be empty"));
+    }
+    scan_directory(scan, root);
+}
+
+void scan_load_rules(struct scan *scan)
+{
+    struct error error = {0};
+    if (rules_load(&scan->rules, scan->root, &error) < 0) {
+        scan_notice(scan, _("%s: %s; the defaults are used here, the deploy would be aborted"),
+                    LEANIGNORE_NAME, error.message);
+    }
+}
+
+bool scan_look_again(struct scan *scan, struct node *node)
+{
+    if (node->parent) {
+        scan_entry(scan, node->parent, node->name, false);
+    }
+    return node->kind == NODE_FILE;
+}
+
+// ---- events ----
+
+static enum settle_kind settle_kind_of(const struct node *node, uint32_t mask)
+{
+    if (mask & (IN_DELETE | IN_MOVED_FROM)) {
+        return SETTLE_GONE;
+    }
+    if (mask & (IN_CLOSE_WRITE | IN_MOVED_TO)) {
+        return node->told ? SETTLE_SAVED : SETTLE_NEW;
+    }
+    if (mask & IN_ATTRIB) {
+        return SETTLE_META;
+    }
+    return mask & IN_CREATE && !node->told ? SETTLE_NEW : SETTLE_WRITING;
+}
+
+// An event about `name` in dir. true: it counts.
+static bool take_event(struct scan *scan, struct node *dir, const char *name, uint32_t mask,
+                       int64_t now_ms)
+{
+    if (rules_is_noise(name)) {
+        return false;
+    }
+    size_t changes = scan->changed.count;
+    if (dir == scan->inventory.root && strcmp(name, LEANIGNORE_NAME) == 0) {
+        scan->rules_changed = true;
+    }
+    bool content = (mask & ~(uint32_t)(IN_ATTRIB | IN_ISDIR)) != 0;
+    scan_entry(scan, dir, name, content);
+    struct node *node = inventory_find(&scan->inventory, dir, name);
+    if (!node) {
+        return false;
+    }
+    if (node->kind == NODE_DIR || mask & IN_ISDIR) {
+        if (scan->changed.count > changes) {
+            settle_event(&scan->settle, now_ms, (uintptr_t)node,
+                         mask & (IN_DELETE | IN_MOVED_FROM) ? SETTLE_GONE : SETTLE_NEW);
+        }
+    } else if (node->reports || node->told) {
+        settle_event(&scan->settle, now_ms, (uintptr_t)node, settle_kind_of(node, mask));
+    }
+    return true;
+}
+
+static bool take_ref(struct scan *scan, struct watch_ref ref, const struct watch_event *event,
+                     int64_t now_ms)
+{
+    if (!ref.node) {
+        if (strcmp(ref.name, event->name) == 0) {
+            settle_hold(&scan->settle, now_ms, scan_vcs_busy(scan));
+        }
+        return false;
+    }
+    if (ref.name) {
+        // A link's target, or a link on the way to it. Seen from here it is never incomplete by name.
+        return strcmp(ref.name, event->name) == 0 &&
+               take_event(scan, ref.node->parent, ref.node->name, event->mask & ~(uint32_t)IN_ISDIR,
+                          now_ms);
+    }
+    if (event->name[0]) {
+        return take_event(scan, ref.node, event->name, event->mask, now_ms);
+    }
+    if (event->mask & (IN_DELETE_SELF | IN_MOVE_SELF | IN_IGNORED | IN_UNMOUNT)) {
+        if (ref.node->parent) {
+            return take_event(scan, ref.node->parent, ref.node->name, IN_ISDIR | IN_MOVED_FROM,
+                              now_ms);
+        }
+        scan->overflow = true; // the root itself: look at everything again
+    }
+    return false;
+}
+
+static bool handle(struct scan *scan, const struct watch_event *event, int64_t now_ms)
+{
+    if (event->mask & IN_Q_OVERFLOW) {
+        scan->overflow = true;
+        return true;
+    }
+    if (event->wd < 0 || (size_t)event->wd >= scan->watch_count) {
+        return false;
+    }
+    struct watch_entry *entry = &scan->watches[event->wd];
+    // References come and go while they are worked on: take a copy.
+    size_t count = entry->count;
+    auto_free struct watch_ref *refs = mem_alloc((count + 1) * sizeof *refs);
+    for (size_t i = 0; i < count; i++) {
+        refs[i] = entry->refs[i];
+        refs[i].name = str_dup(refs[i].name);
+    }
+    if (event->mask & IN_IGNORED) {
+        clear_entry(entry);
+    }
+    bool counted = false;
+    for (size_t i = 0; i < count; i++) {
+        counted = take_ref(scan, refs[i], event, now_ms) || counted;
+        free(refs[i].name);
+    }
+    return counted;
+}
+
+bool scan_events(struct scan *scan, int64_t now_ms)
+{
+    struct watch_event event;
+    bool counted = false;
+    while (scan->watcher && watcher_next(scan->watcher, &event)) {
+        log_debug("inotify %d %s %s", event.wd, watcher_mask_text(event.mask), event.name);
+        counted = handle(scan, &event, now_ms) || counted;
+    }
+    return counted;
+}
+
+// ---- life ----
+
+int scan_init(struct scan *scan, const char *root, struct error *error)
+{
+    scan->root_fd = open(root, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (scan->root_fd < 0) {
+        return error_set_errno(error, ERROR_USAGE, errno, "%s", root);
+    }
+    scan->root = str_dup(root);
+    inventory_init(&scan->inventory);
+    settle_init(&scan->settle);
+    scan_load_rules(scan);
+    return 0;
+}
+
+void scan_release(struct scan *scan)
+{
+    scan_stop_watching(scan);
+    inventory_release(&scan->inventory);
+    rules_release(&scan->rules);
+    strlist_clear(&scan->noticed);
+    free(scan->changed.items);
+    free(scan->touched.items);
+    free(scan->vcs_dir);
+    free(scan->root);
+    close(scan->root_fd);
+}

@@ -1,0 +1,74 @@
+// What: brings the inventory in line with the disk: all of it at the start, one name after an event; and
+//       keeps the table inotify descriptor -> what it is about.
+// Order: scan_init; scan_all (watches each directory first, then lists it, so that nothing slips between);
+//       scan_event for each event; take `changed` and `touched`, the two lists of nodes that somebody has
+//       to look at. scan_all again after an overflow, or each second when polling.
+// Rules: rules.h; links are followed, as the upload does (P-71): the real file's directory, and that of each
+//       link on the way, is watched too. Links in a circle, sockets, FIFOs, devices and what cannot be read
+//       are left out with a notice. A virtualenv is left out with a notice [I].
+#ifndef EMULATOR_WATCH_SCAN_H
+#define EMULATOR_WATCH_SCAN_H
+
+#include "emulator/watch/inventory.h"
+#include "emulator/watch/rules.h"
+#include "emulator/watch/settle.h"
+#include "emulator/watch/watcher.h"
+#include "sandbox/base/mem.h"
+
+struct watch_ref {
+    struct node *node; // NULL: the VCS's directory
+    char *name;        // NULL: the node is this directory; else only this name in it counts
+};
+
+struct watch_entry {
+    struct watch_ref *refs;
+    size_t count;
+};
+
+struct node_list {
+    struct node **items;
+    size_t count, cap;
+};
+
+struct scan {
+    char *root;
+    int root_fd;
+    struct inventory inventory;
+    struct rules rules;
+    struct watcher *watcher; // NULL: not watching, or polling
+    struct watch_entry *watches; // by descriptor
+    size_t watch_count;
+    struct node_list changed, touched; // nodes with that flag
+    uint32_t pass; // of listings
+    bool quiet; // the first scan: what is found is not news
+    bool rules_changed, overflow;
+    int watch_errno; // why watching ended; 0: it did not
+    struct settle settle;
+    char *vcs_dir; // the nearest .git upwards, or NULL
+    struct strlist noticed;
+    void (*notice)(void *context, const char *text);
+    void *context;
+};
+
+// root is read now; -1 when it cannot be.
+int scan_init(struct scan *scan, const char *root, struct error *error);
+void scan_release(struct scan *scan);
+// Watches all that is known from now on. Call before the first scan_all.
+int scan_watch(struct scan *scan, struct error *error);
+void scan_stop_watching(struct scan *scan);
+void scan_all(struct scan *scan);
+// Reads .leanignore (again); a notice when it would abort the deploy.
+void scan_load_rules(struct scan *scan);
+// All events that are there. true: some counted. Sets overflow, watch_errno, rules_changed.
+bool scan_events(struct scan *scan, int64_t now_ms);
+// Looks at one file again; true if it is still a file that can be read.
+bool scan_look_again(struct scan *scan, struct node *node);
+void node_list_add(struct node_list *list, struct node *node);
+void scan_add_changed(struct scan *scan, struct node *node);
+void scan_add_touched(struct scan *scan, struct node *node);
+void scan_notice(struct scan *scan, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+// true while a VCS holds its lock.
+bool scan_vcs_busy(const struct scan *scan);
+
+#endif
