@@ -284,6 +284,7 @@ static void shed_inheritance(int control_fd)
 {
     hide_arguments();
     process_reset_signals();
+    process_restore_limits();
     umask(0);
     prctl(PR_SET_NAME, "leanlocal-init", 0, 0, 0);
     int null_fd = open("/dev/null", O_RDWR | O_CLOEXEC);

@@ -7,6 +7,7 @@
 #include "sandbox/base/buf.h"
 #include "sandbox/base/cleanup.h"
 #include "sandbox/base/i18n.h"
+#include "sandbox/base/utf8.h"
 
 #define MARK          '\x01' // see steps.py
 #define CONFLICTS_MAX 20
@@ -173,15 +174,15 @@ int build_log_failure(const struct build_log *log, const char *python, bool uses
                       struct error *error)
 {
     const struct trouble *trouble = log->trouble < 0 ? NULL : &troubles[log->trouble];
-    const char *step = log->step ? log->step : _("making the environment");
+    auto_free char *step = utf8_cut(log->step ? log->step : _("making the environment"), 120);
+    auto_free char *cause = utf8_cut(log->trouble_line ? log->trouble_line : "", 200);
     auto_free char *lines = last_lines(log);
-    auto_free char *reason =
-        trouble ? str_printf("%s (%.200s)", _(trouble->reason), log->trouble_line) : NULL;
-    error_set(error, trouble ? trouble->kind : ERROR_PROJECT, _("%.160s: exit %d%s%s%s"), step,
+    auto_free char *reason = trouble ? str_printf("%s (%s)", _(trouble->reason), cause) : NULL;
+    error_set(error, trouble ? trouble->kind : ERROR_PROJECT, _("%s: exit %d%s%s%s"), step,
               log->exit_code, reason ? ": " : "", reason ? reason : "", lines);
     auto_free char *cloud =
         str_printf("部署失败：The command '/bin/sh -c chown leanengine:leanengine . && su "
-                   "leanengine -c '%.120s'' returned a non-zero code: %d:",
+                   "leanengine -c '%s'' returned a non-zero code: %d:",
                    step, log->exit_code); // P-68
     error_set_rule(error, trouble ? trouble->rule : "P-67", cloud);
     bool project = !trouble || trouble->kind == ERROR_PROJECT;

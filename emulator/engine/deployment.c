@@ -61,6 +61,7 @@ void deployment_cancel(struct engine *engine)
 static void end_deployment(struct engine *engine)
 {
     tree_version_release(&engine->deployment.version);
+    build_free(engine->deployment.build);
     engine->deployment = (struct deployment){0};
 }
 

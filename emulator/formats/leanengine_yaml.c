@@ -12,10 +12,12 @@
 #include "emulator/limits/limits.h"
 #include "sandbox/base/cleanup.h"
 #include "sandbox/base/i18n.h"
+#include "sandbox/base/utf8.h"
 
-#define NAME     "leanengine.yaml"
-#define KEY_MAX  64  // longer ones are cut in messages
-#define LIST_MAX 256 // items of a list or steps
+#define NAME      "leanengine.yaml"
+#define KEY_MAX   64  // longer ones are not compared with our names
+#define SHOWN_MAX 80  // bytes of a value in a message
+#define LIST_MAX  256 // items of a list or steps
 
 struct walk {
     struct leanengine_yaml *yaml;
@@ -65,7 +67,8 @@ static int fail_kind(struct walk *walk, const struct yaml_node *value, const cha
     static const char *const got[] = {N_("a text"), N_("a list"), N_("a map")};
     auto_free char *reason = NULL;
     if (value->kind == YAML_KIND_TEXT) {
-        reason = str_printf(_("expected %s, got \"%.80s\""), expected, value->text);
+        auto_free char *shown = utf8_cut(value->text, SHOWN_MAX);
+        reason = str_printf(_("expected %s, got \"%s\""), expected, shown);
     } else {
         reason = str_printf(_("expected %s, got %s"), expected, _(got[value->kind]));
     }
@@ -317,8 +320,9 @@ static int check_required(struct walk *walk, const struct yaml_node *at, const c
     bool leaves = path[0] == '/' || strcmp(path, "..") == 0 || strncmp(path, "../", 3) == 0 ||
                   strstr(path, "/../") || str_ends_with(path, "/..");
     if (!*path || leaves) {
+        auto_free char *shown = utf8_cut(path, SHOWN_MAX);
         auto_free char *reason =
-            str_printf(_("require: \"%.80s\" is not a file of the project"), path);
+            str_printf(_("require: \"%s\" is not a file of the project"), shown);
         fail(walk, at, reason);
         return error_set_hint(walk->error, _("name files relative to the project's root"));
     }
@@ -424,9 +428,10 @@ static void report_unknown(struct walk *walk, const struct yaml_node *key)
 {
     const char *meant =
         nearest(key->text, key_name, leanengine_yaml_keys, leanengine_yaml_key_count);
+    auto_free char *shown = utf8_cut(key->text, SHOWN_MAX);
     auto_free char *hint = meant ? str_printf(_("did you mean %s?"), meant) : NULL;
     diagnostics_add(walk->diagnostics, DIAGNOSTIC_WARNING, NAME, key->line, key->column, "P-32",
-                    hint, _("unknown key \"%.64s\" is ignored"), key->text);
+                    hint, _("unknown key \"%s\" is ignored"), shown);
 }
 
 static const struct yaml_node *first_of(const struct yaml_node *map, size_t index)
@@ -454,8 +459,9 @@ static int read_entry(struct walk *walk, const struct yaml_node *map, size_t ind
     }
     const struct yaml_node *first = first_of(map, index);
     if (first) {
+        auto_free char *shown = utf8_cut(key->text, SHOWN_MAX);
         auto_free char *reason =
-            str_printf(_("%.64s: given twice, first on line %d"), key->text, first->line);
+            str_printf(_("%s: given twice, first on line %d"), shown, first->line);
         return fail_key(walk, key, reason);
     }
     walk->key = key;

@@ -12,7 +12,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -21,6 +20,7 @@
 #include "sandbox/base/i18n.h"
 #include "sandbox/base/log.h"
 #include "sandbox/base/mem.h"
+#include "sandbox/base/process.h"
 
 #define EVENTS_MAX  256
 #define TURN_ROUNDS 16
@@ -314,15 +314,6 @@ static int set_listen_error(const struct gateway_options *options, int errnum, s
 }
 
 // Two descriptors a request; children get the limit they deserve from whoever starts them.
-static void raise_descriptor_limit(void)
-{
-    struct rlimit limit;
-    if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < DESCRIPTORS) {
-        limit.rlim_cur = limit.rlim_max < DESCRIPTORS ? limit.rlim_max : DESCRIPTORS;
-        setrlimit(RLIMIT_NOFILE, &limit);
-    }
-}
-
 struct gateway *gateway_new(struct loop *loop, const struct gateway_options *options,
                             struct error *error)
 {
@@ -334,7 +325,7 @@ struct gateway *gateway_new(struct loop *loop, const struct gateway_options *opt
     for (int wait = 0; wait < WAIT__COUNT; wait++) {
         gateway->queues[wait].next = gateway->queues[wait].previous = &gateway->queues[wait];
     }
-    raise_descriptor_limit();
+    process_raise_descriptor_limit(DESCRIPTORS);
     gateway->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
     int fd = listen_on(options->address, options->port, &gateway->port);
     if (fd < 0) {

@@ -5,7 +5,7 @@
 // Order: gateway_new (listens at once; requests are held until the first upstream is set), then
 //       gateway_set_upstreams at each switch, gateway_drain for the old one, gateway_free.
 // Owns: its sockets, in one nested epoll that is one source on the loop; one timer. Idle, nothing wakes it.
-//      It raises the process's soft RLIMIT_NOFILE; who starts children resets it.
+//      It raises the process's soft RLIMIT_NOFILE; children start with the old one (base/process.h).
 // Not: gateway_free() from inside its own callbacks; everything else may be called there.
 // Sources: HTTP.md row by row, P-150 to P-158. Codec: formats/http1.h.
 #ifndef EMULATOR_GATEWAY_GATEWAY_H

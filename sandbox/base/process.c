@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -29,6 +30,28 @@ void process_reset_signals(void)
         signal(number, SIG_DFL);
     }
     sigprocmask(SIG_SETMASK, &none, NULL);
+}
+
+static struct rlimit original_descriptors; // rlim_max 0: never raised
+
+void process_raise_descriptor_limit(unsigned long wanted)
+{
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_cur >= wanted) {
+        return;
+    }
+    if (original_descriptors.rlim_max == 0) {
+        original_descriptors = limit;
+    }
+    limit.rlim_cur = wanted < limit.rlim_max ? wanted : limit.rlim_max;
+    setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+void process_restore_limits(void)
+{
+    if (original_descriptors.rlim_max) {
+        setrlimit(RLIMIT_NOFILE, &original_descriptors);
+    }
 }
 
 // Puts the wanted descriptors at 0..3. They are first moved above the target range, so that none is
@@ -57,6 +80,7 @@ static int arrange_descriptors(const struct process_options *options)
 static void run_child(const struct process_options *options, const char *path, pid_t parent)
 {
     process_reset_signals();
+    process_restore_limits();
     if (options->new_session) {
         setsid();
     }

@@ -38,6 +38,11 @@ int process_capture(char *const *argv, char *const *env, const char *cwd, size_t
                     char **ret_output, struct error *error);
 // Empty mask, default dispositions. Async-signal-safe.
 void process_reset_signals(void);
+// Lets this process have up to `wanted` descriptors if its hard limit allows. Its children start with what
+// it had before: an old Python closes every possible descriptor one by one at each subprocess.
+void process_raise_descriptor_limit(unsigned long wanted);
+// In a child, before exec: undoes process_raise_descriptor_limit(). Async-signal-safe.
+void process_restore_limits(void);
 // "exit 1", "signal 9 (Killed)" of a wait status, in the user's language; static buffer.
 const char *process_describe_status(int wait_status);
 // The command line of pid as one line; NULL if it is gone. Owned by the caller.

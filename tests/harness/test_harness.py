@@ -59,8 +59,8 @@ def test_taken_port_is_seen(address):
 
 
 def test_addresses_differ():
-    made = {new_address() for _ in range(600)}
-    assert len(made) == 600
+    made = {new_address() for _ in range(400)}
+    assert len(made) == 400
     assert not [each for each in made if each.startswith(("127.77.", "127.0."))]
 
 
@@ -77,6 +77,11 @@ def test_screen_shows_takes_keys_and_tells_the_status(shell):
     screen.send_keys("Enter")
     screen.wait_text(r"got 你好")
     assert screen.wait_exit() == 5
+
+
+def test_screen_tells_the_signal(shell):
+    screen = shell.screen("-c", "echo up; kill -9 $$")
+    assert screen.wait_exit() == -9
 
 
 def test_screen_resizes(shell):

@@ -71,9 +71,9 @@ class Screen:
         dead, status, signal = self._tmux(
             "display-message", "-p", "#{pane_dead},#{pane_dead_status},#{pane_dead_signal}"
         ).strip().split(",")
-        if dead != "1":
+        if dead != "1" or not status + signal:  # the terminal's end is seen before the program's
             return None
-        return int(status) if status else -int(signal or 0)
+        return int(status) if status else -int(signal)
 
     def wait_exit(self, limit_s=10):
         wait_for(lambda: self.exit_status() is not None, "the program to end", limit_s, self.capture)

@@ -11,6 +11,7 @@
 #include "emulator/formats/python_version.h"
 #include "sandbox/base/cleanup.h"
 #include "sandbox/base/mem.h"
+#include "sandbox/base/utf8.h"
 
 static char *read_all(const char *text, int *ret_first_line, struct error *error)
 {
@@ -101,6 +102,15 @@ static void test_refused(void **state)
         assert_non_null(strstr(error.message, rows[i][1]));
         assert_non_null(strstr(error.cloud, "We only support CPython")); // P-47
     }
+    // A message is cut at a whole character.
+    int line;
+    struct error cut = {0};
+    assert_null(
+        read_all("\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF"
+                 "\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF",
+                 &line, &cut));
+    auto_free char *valid = utf8_valid(cut.message, strlen(cut.message));
+    assert_string_equal(valid, cut.message);
     char big[70];
     memset(big, '3', sizeof big);
     struct python_version version = {0};
