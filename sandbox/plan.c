@@ -323,11 +323,12 @@ static void add_links(struct plan *plan, const struct sandbox_spec *spec, enum p
 static void add_without_mounts(struct plan *plan, const struct sandbox_spec *spec)
 {
     add(plan, PLAN_BUILD, PLAN_SUBREAPER, NULL);
-    const char *dirs[] = {plan->home, plan->work_dir};
+    auto_free char *temporary = str_printf("%s/" SANDBOX_PRIVATE_TMP, plan->home);
+    const char *dirs[] = {plan->home, temporary, plan->work_dir};
     for (size_t i = 0; i < ARRAY_LEN(dirs); i++) {
         struct plan_op *op = add(plan, PLAN_BUILD, PLAN_DIRECTORY, dirs[i]);
         op->flags = PLAN_OWNED;
-        op->mode = i ? 0755 : 0700;
+        op->mode = dirs[i] == plan->work_dir ? 0755 : 0700;
     }
     add_links(plan, spec, PLAN_BUILD);
     add(plan, PLAN_BUILD, PLAN_GUARD, NULL);

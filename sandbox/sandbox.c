@@ -35,7 +35,11 @@ struct sandbox {
     bool told_exited;
     int wait_status;
     pid_t command_pid; // as init sees it; ours too without a PID namespace
+    struct sandbox *next;
 };
+
+// Those that live: who else is our child without running our executable was theirs.
+static struct sandbox *sandboxes;
 
 static int watch(struct sandbox *sandbox, int fd)
 {
@@ -51,6 +55,29 @@ static void kill_and_reap(struct sandbox *sandbox)
     sandbox->reaped = true;
 }
 
+static void forget(struct sandbox *sandbox)
+{
+    for (struct sandbox **slot = &sandboxes; *slot; slot = &(*slot)->next) {
+        if (*slot == sandbox) {
+            *slot = sandbox->next;
+            return;
+        }
+    }
+}
+
+// Init was killed before it could end its tree, perhaps.
+static void kill_leftovers(struct sandbox *sandbox)
+{
+    size_t count = 0;
+    pid_t inits[256];
+    for (struct sandbox *at = sandboxes; at && count < ARRAY_LEN(inits); at = at->next) {
+        if (at->pid > 0 && !at->reaped) {
+            inits[count++] = at->pid;
+        }
+    }
+    leftovers_kill(sandbox->command_pid, inits, count);
+}
+
 static int clone_init(struct sandbox *sandbox, struct plan *plan, struct error *error)
 {
     int ends[2];
@@ -58,6 +85,9 @@ static int clone_init(struct sandbox *sandbox, struct plan *plan, struct error *
         return error_set_errno(error, ERROR_SYSTEM, errno, "socketpair");
     }
     fcntl(ends[0], F_SETFL, O_NONBLOCK);
+    if (!plan->pid_namespace) {
+        leftovers_adopt();
+    }
     int pid = kernel_clone(plan->clone_flags, &sandbox->pidfd);
     if (pid == 0) {
         close(ends[0]); // or we would never see our parent's end
@@ -99,6 +129,8 @@ struct sandbox *sandbox_spawn(const struct sandbox_spec *spec, const struct sand
     struct sandbox *sandbox = mem_alloc(sizeof *sandbox);
     *sandbox = (struct sandbox){.pid = -1, .pidfd = -1, .control_fd = -1, .epoll_fd = -1};
     sandbox->pid_namespace = plan->pid_namespace;
+    sandbox->next = sandboxes;
+    sandboxes = sandbox;
     int result = clone_init(sandbox, plan, error);
     result = result < 0 ? -1 : introduce(sandbox, plan, error);
     plan_free(plan);
@@ -234,8 +266,8 @@ void sandbox_next_event(struct sandbox *sandbox, struct sandbox_event *ret_event
     if (!sandbox->reaped) {
         return;
     }
-    if (!sandbox->pid_namespace && sandbox->command_pid > 0) {
-        leftovers_kill(sandbox->command_pid); // init was killed before it could end its tree
+    if (!sandbox->pid_namespace) {
+        kill_leftovers(sandbox);
     }
     sandbox->told_exited = true;
     ret_event->kind = SANDBOX_EXITED;
@@ -254,8 +286,8 @@ static void end_tree(struct sandbox *sandbox)
         poll(&gone, 1, END_LIMIT_MS);
     }
     kill_and_reap(sandbox);
-    if (!sandbox->pid_namespace && sandbox->command_pid > 0) {
-        leftovers_kill(sandbox->command_pid);
+    if (!sandbox->pid_namespace) {
+        kill_leftovers(sandbox);
     }
 }
 
@@ -267,6 +299,7 @@ void sandbox_free(struct sandbox *sandbox)
     if (sandbox->pid > 0 && !sandbox->reaped) {
         end_tree(sandbox);
     }
+    forget(sandbox);
     int fds[] = {sandbox->pidfd, sandbox->control_fd, sandbox->epoll_fd};
     for (size_t i = 0; i < ARRAY_LEN(fds); i++) {
         if (fds[i] >= 0) {

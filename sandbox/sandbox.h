@@ -56,6 +56,8 @@ const char *sandbox_level_name(enum sandbox_level level);       // "full", "cont
 
 // ---- spec: what is wanted ----
 
+#define SANDBOX_PRIVATE_TMP ".tmp"
+
 enum sandbox_bind_flags {
     SANDBOX_BIND_WRITABLE = 1,
     SANDBOX_BIND_OPTIONAL = 2, // a missing source is skipped
@@ -109,7 +111,8 @@ struct sandbox_spec {
     uint32_t address;     // host byte order, e.g. 127.77.3.1; 0 with broker off
     uint16_t public_port; // what the app is told and binds: 3000
     uint16_t actual_port; // what is really bound for it; usually the same
-    // Level none: the host directory that stands for home; must exist. Removed by the caller.
+    // Level none: the host directory that stands for home; must exist. Removed by the caller. What
+    // /tmp would be is SANDBOX_PRIVATE_TMP in it; the command's TMPDIR should say so.
     const char *private_dir;
 };
 

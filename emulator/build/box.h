@@ -1,8 +1,7 @@
 // What: one command in one sandbox of the build, its output as lines, its end as one call.
 // Why: install and build differ only in what they mount and run.
 // Order: box_start() -> on_line ... -> on_end once; box_kill() hastens it; box_free() at any time.
-// Owns: the sandbox and its pipe. stdout and stderr are one pipe, so that the order of lines is
-// true.
+// Owns: the sandbox and its pipe. stdout and stderr are one pipe: the order of lines is true.
 #ifndef EMULATOR_BUILD_BOX_H
 #define EMULATOR_BUILD_BOX_H
 

@@ -1,12 +1,13 @@
 // What: from files on disk to a layer: python -> install -> build commands, each with a key, reused
-// when the key is
-//       the same (P-62, P-63). Runs in a sandbox; output line by line.
+//      when the key is the same (P-62, P-63). Runs in a sandbox; output line by line.
 // Why: the cloud's build, so that what installs here installs there: manifests only (P-23, P-72),
-// its own
-//       Python, no build variables (P-102f).
-// Order: build_start() -> on_stage/on_output... -> on_done once. build_cancel() ends it (on_done
-// still comes). Owns: the build's processes and its temporary directories; published layers belong
-// to the cache. Sources: P-22 to P-28, P-60 to P-72, P-300, P-301, P-309; DESIGN 4 and 5.
+//      its own Python, no build variables (P-102f).
+// Order: build_start() -> on_stage/on_output... -> on_done once, never before build_start()
+//      returned. build_cancel() ends it (on_done still comes, ERROR_CANCELLED). The build may be
+//      freed in on_done and in no other callback.
+// Owns: the build's processes and its temporary directories; published layers belong to the cache
+//      (store.h). A failed build has removed its own before on_done.
+// Sources: P-22 to P-28, P-60 to P-72, P-300, P-301, P-309; DESIGN 4 and 5.
 #ifndef EMULATOR_BUILD_BUILD_H
 #define EMULATOR_BUILD_BUILD_H
 
@@ -41,10 +42,10 @@ enum build_stage_state {
 struct build_request {
     const char *project_dir; // build root: the live project; only manifests are read from it
     const struct leanengine_yaml *yaml;
-    const struct strlist *host_env; // the user's environment: PATH, HOME, PYENV_ROOT; proxies,
-                                    // PIP_*, CA files reach the install stage only
-    const struct strlist
-        *build_env; // variables for install and build when exposed (P-28), else empty
+    // The user's environment: PATH, HOME, PYENV_ROOT; proxies, PIP_*, CA files reach the install
+    // stage only. As root, files and directories that they name must be readable for host_uid.
+    const struct strlist *host_env;
+    const struct strlist *build_env;    // for install and build when exposed (P-28), else empty
     const struct tree_version *version; // full source for build commands; NULL: no build stage
     const char *cache_dir;              // layers/, python/, pip/ below it
     const struct sandbox_host *host;

@@ -134,6 +134,10 @@ void build_env_make(const struct strlist *build_env, const char *target, const c
     auto_free char *path = str_printf("%s/bin:/usr/local/bin:/usr/bin:/bin", target);
     strlist_env_set(ret_env, "PATH", path);
     strlist_env_set(ret_env, "HOME", home);
+    if (!str_equal(home, BUILD_HOME_TARGET)) { // level none: /tmp is the host's
+        auto_free char *temporary = fs_join(home, SANDBOX_PRIVATE_TMP);
+        strlist_env_set(ret_env, "TMPDIR", temporary);
+    }
     strlist_env_set(ret_env, "USER", "leanengine");
     strlist_env_set(ret_env, "LANG", "C.UTF-8");
     strlist_env_set(ret_env, "PYTHONUNBUFFERED", "1");

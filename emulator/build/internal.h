@@ -1,11 +1,15 @@
-// What: what the files of this room share: the build object's parts that more than one of them
-// touches. Not: for others; build.h is the room's door.
+// What: what the files of this room share.
+// Not: for others; build.h is the room's door.
 #ifndef EMULATOR_BUILD_INTERNAL_H
 #define EMULATOR_BUILD_INTERNAL_H
 
+#include "emulator/build/box.h"
 #include "emulator/build/build.h"
+#include "emulator/build/log.h"
 #include "emulator/build/store.h"
+#include "sandbox/base/buf.h"
 #include "sandbox/base/hash.h"
+#include "sandbox/base/process.h"
 
 // Inside the sandbox (P-132).
 #define BUILD_HOME_TARGET "/home/leanengine"
@@ -68,5 +72,81 @@ char *build_answer_print(const struct python *python, const struct diagnostics *
 // -1 with the helper's own error, or ERROR_SYSTEM when it is no answer at all.
 int build_answer_parse(const char *text, size_t len, struct python *ret_python,
                        struct diagnostics *diagnostics, struct error *error);
+
+// ---- build.c ----
+
+struct build {
+    struct loop *loop;
+    struct build_callbacks callbacks;
+    struct build_result result;
+    struct error error;
+    bool failed;
+    bool cancelled;
+    int64_t begun_ms;
+    enum build_stage stage;
+    int64_t stage_begun_ms;
+
+    // Of the request, copied.
+    char *project_dir;
+    char *cache_dir;
+    struct build_steps install;
+    struct build_steps build_steps;
+    struct strlist host_env;
+    struct strlist build_env;
+    struct strlist lowers;
+    char *tag;
+    struct sandbox_host host;
+    bool no_cache;
+    bool legacy_default;
+    uid_t host_uid;
+    gid_t host_gid;
+
+    // The helper.
+    struct process helper;
+    struct loop_source *helper_source;
+    struct loop_source *answer_source;
+    int answer_fd;
+    struct buf answer;
+    void (*helper_ended)(struct build *build);
+
+    struct manifests manifests;
+    struct store_slot slot;
+    struct loop_source *timer;
+    bool told_waiting;
+    struct box *box;
+    struct build_log log;
+    char *built_dir;
+};
+
+void build_tell(struct build *build, enum build_stage_state state, const char *detail);
+void build_tell_line(struct build *build, const char *text);
+void build_begin_stage(struct build *build, enum build_stage stage, const char *detail);
+// Level none: nothing can be mounted, so the layer is made at its final place.
+bool build_is_in_place(const struct build *build);
+// Both end in on_done, in which the build may be freed: to be called last.
+void build_finish(struct build *build);
+void build_fail(struct build *build, const struct error *error);
+
+// ---- install.c, commands.c ----
+
+void build_start_install(struct build *build);
+void build_start_commands(struct build *build);
+
+// ---- work.c ----
+
+// on_line of both stages' boxes.
+void build_show_line(void *context, const char *text);
+// 0: the steps went well. Else ret_error says what did not.
+int build_judge(struct build *build, int wait_status, const struct error *error,
+                struct error *ret_error);
+// HOME as the command sees it. Owned by the caller.
+char *build_home_inside(const struct build *build);
+bool build_runs_anything(const struct build *build);
+int build_write_job(struct build *build, const char *own, const char *target,
+                    const struct build_steps *steps, bool installs, struct error *error);
+int build_write_script(const char *own, const char *name, const char *text, size_t len,
+                       struct error *error);
+// Whose files the command inside can write: ours, but for root, who steps down (sandbox/plan.h).
+int build_give_to_app(const struct build *build, const char *path, struct error *error);
 
 #endif

@@ -63,7 +63,11 @@ def create_for_two(target):
 
     headers = sysconfig.get_path("include")
     if headers and os.path.isdir(headers):
-        make_link(headers, os.path.join(target, "include", "python2.7"))
+        # A directory of links, not a link: packages such as greenlet add headers of their own.
+        own = os.path.join(target, "include", "python2.7")
+        os.makedirs(own)
+        for name in os.listdir(headers):
+            make_link(os.path.join(headers, name), os.path.join(own, name))
     shutil.copy2(os.path.realpath(sys.executable), os.path.join(target, "bin", "python2.7"))
     for name in ("python", "python2"):
         make_link("python2.7", os.path.join(target, "bin", name))

@@ -1,5 +1,5 @@
-// What: what the lines of a build mean: which step runs, what its last lines were, why it failed.
-// Pure. Sources: P-67 (the last step's output is shown), P-68 (the cloud's sentence), P-72, P-301.
+// What: what the lines of a build mean: which step runs, its last lines, why it failed. Pure.
+// Sources: P-67 (the last step's output is shown), P-68 (the cloud's sentence), P-72, P-301.
 // Order: build_log_line() for each line; then build_log_conflicts(), build_log_failure().
 // Owns: build_log_release().
 #ifndef EMULATOR_BUILD_LOG_H

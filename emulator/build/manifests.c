@@ -20,7 +20,7 @@
 #define REQUIRED_MAX       (256 << 20)
 #define REQUIRED_FILES_MAX 10000
 // To be raised when layers of older programs must not be used any more.
-#define LAYER_FORMAT       "1"
+#define LAYER_FORMAT       "2"
 
 // ---- requirements.txt ----
 

@@ -1,9 +1,10 @@
 // What: the cache's layers on disk: names, locks, publishing, cleaning.
-// Layout: <cache>/layers/<key>              a complete layer: it holds .leanlocal/layer.json
-//         <cache>/layers/tmp-<key>          in the making (level none: <key> itself, without
-//         layer.json) <cache>/layers/home-<key>         level none: stands for home meanwhile
-//         <cache>/layers/<key>.lock         flock: its holder alone may make or clean <key>
-//         <cache>/layers/<key>.salt         after --no-cache: the layer is <key>-<salt>
+// Layout, below <cache>/layers:
+//      <key>        a complete layer: it holds .leanlocal/layer.json
+//      tmp-<key>    in the making (level none: <key> itself, without layer.json)
+//      home-<key>   level none: stands for home meanwhile
+//      <key>.lock   flock: its holder alone may make or clean <key>
+//      <key>.salt   after --no-cache: the layer is <key>-<salt>
 // Why a salt: a layer in use must not change nor vanish, so --no-cache makes another one beside it.
 // Why flock: it ends with its holder, in any PID namespace; so what has no holder is garbage.
 // Owns: store_slot_release() unlocks.

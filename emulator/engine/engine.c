@@ -19,6 +19,7 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/prctl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "emulator/engine/internal.h"
@@ -35,6 +36,7 @@
 #define QUIT_LIMIT_MS  2600 // all must be over within 3 s
 #define FLUSH_LIMIT_MS 500
 #define LAST_READ_MS   1000 // for clients to read the journal's end
+#define OPEN_CACHE_DIR "/var/cache/leanlocal"
 #define METER_MS       5000 // DESIGN 13: at most 0.2 wake-ups a second
 
 static const char *const mode_names[MODE__COUNT] = {"up",   "verify", "build",
@@ -81,6 +83,8 @@ int engine_environment(struct engine *engine, const char *tag, const char *insta
                        const char *home, struct environment *ret_environment,
                        struct diagnostics *diagnostics, struct error *error)
 {
+    bool private_home = home && !engine->host.has[SANDBOX_MOUNT] && engine->mode != MODE_ENV;
+    auto_free char *temporary = private_home ? fs_join(home, SANDBOX_PRIVATE_TMP) : NULL;
     const struct environment_request request = {
         .project_dir = engine->project.build_root,
         .project_id = engine->project.id,
@@ -95,6 +99,7 @@ int engine_environment(struct engine *engine, const char *tag, const char *insta
         .home = home,
         .layer = engine->has_built ? engine->built.layer_target : BUILD_LAYER_TARGET,
         .zone_variable = !engine->host.has[SANDBOX_MOUNT],
+        .temporary_dir = temporary,
     };
     return environment_build(&request, ret_environment, diagnostics, error);
 }
@@ -134,16 +139,49 @@ static void sweep_dead(const char *runs)
     }
 }
 
+// Anybody may pass through the directory and all above it.
+static bool is_open_path(const char *dir)
+{
+    auto_free char *path = str_dup(dir);
+    struct stat info;
+    for (char *end = path + strlen(path); end > path; end = strrchr(path, '/')) {
+        *end = '\0';
+        if (*path && (stat(path, &info) < 0 || !(info.st_mode & S_IXOTH))) {
+            return false;
+        }
+    }
+    return true;
+}
+
+// Without mounts root's app is another user, to whom layers and private directories are shown where they
+// lie; a home of mode 0700 would hide them.
+static bool shows_cache(const struct engine *engine)
+{
+    return engine->host.is_root && !engine->host.has[SANDBOX_MOUNT];
+}
+
+static char *choose_cache_dir(const struct engine *engine)
+{
+    char *usual = control_cache_dir();
+    if (!shows_cache(engine) || (fs_mkdir_p(usual, 0711, NULL) == 0 && is_open_path(usual)) ||
+        fs_mkdir_p(OPEN_CACHE_DIR, 0711, NULL) < 0 || access(OPEN_CACHE_DIR, W_OK) < 0) {
+        return usual;
+    }
+    free(usual);
+    return str_dup(OPEN_CACHE_DIR);
+}
+
 static int make_directories(struct engine *engine, struct error *error)
 {
-    engine->cache_dir = control_cache_dir();
+    engine->cache_dir = choose_cache_dir(engine);
     auto_free char *runs = fs_join(engine->cache_dir, "run");
-    if (fs_mkdir_p(runs, 0700, error) < 0) {
+    mode_t mode = shows_cache(engine) ? 0711 : 0700;
+    if (fs_mkdir_p(runs, mode, error) < 0) {
         return error_prefix(error, "%s: ", _("cache directory"));
     }
     sweep_dead(runs);
     engine->run_dir = str_printf("%s/%s-%d", runs, engine->project.id, (int)getpid());
-    if (fs_mkdir_p(engine->run_dir, 0700, error) < 0) {
+    if (fs_mkdir_p(engine->run_dir, mode, error) < 0) {
         return -1;
     }
     auto_free char *lock = fs_join(engine->run_dir, "lock");
@@ -319,7 +357,6 @@ static int start_pipeline(struct engine *engine, struct error *error)
     if (check_project(engine, error) < 0) {
         return -1;
     }
-    sandbox_probe(&engine->host);
     announce_level(engine);
     if (engine->mode == MODE_UP &&
         (claim_project(engine, error) < 0 || start_gateway(engine, error) < 0)) {
@@ -357,6 +394,7 @@ int engine_start(struct engine *engine, const struct cJSON *arguments, struct er
     if (engine->mode == MODE_ENV) {
         return check_project(engine, error);
     }
+    sandbox_probe(&engine->host);
     if (make_directories(engine, error) < 0) {
         return -1;
     }

@@ -194,6 +194,11 @@ static void judge_timeout(void *context)
         error_set_rule(&error, "P-104", cloud);
         error_set_hint(&error, _("answer GET / with 2xx (redirects are not followed), or wire the "
                                  "vendor's SDK for /__engine/1/ping"));
+        if (!instance_is_listening(running->instance) && !engine->host.has[SANDBOX_NOTIFY]) {
+            error_set_hint(&error, _("does it take its port from LEANCLOUD_APP_PORT? It is %u here, "
+                                     "because this host offers no port broker"),
+                           instance_port(running->instance));
+        }
     }
     judge(running, &error, NULL);
 }

@@ -172,6 +172,9 @@ static void add_runtime_variables(const struct environment_request *request,
         add_variable(environment, "TZ", environment_region_rule(request->region), "runtime",
                      "P-140", false);
     }
+    if (request->temporary_dir) {
+        add_variable(environment, "TMPDIR", request->temporary_dir, "runtime", "P-130", false);
+    }
 }
 
 static bool looks_secret(const char *name)

@@ -41,6 +41,7 @@ struct environment_request {
     const char *home;               // HOME
     const char *layer;              // PATH begins with <layer>/bin; NULL: no layer
     bool zone_variable;             // level none: TZ, since no /etc/localtime can be put in place
+    const char *temporary_dir;      // level none: TMPDIR, since /tmp is the host's; NULL: none
 };
 
 // ERROR_USAGE with file and line for a bad env file. Attempts to override a built-in go to diagnostics.

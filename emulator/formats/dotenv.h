@@ -1,16 +1,18 @@
 // What: an env file (`.env`, --env-file), parsed. Pure.
-// Why: many tools read such files, each a little differently; this is what is read here, and
-// nothing else. Grammar, line by line:
+// Why: many tools read such files, each a little differently; this is what is read here.
+// Grammar, line by line:
 //       file    = [BOM] { line newline }           newline = LF or CR LF
 //       line    = blanks [ "#" anything ]
 //               | blanks [ "export" blanks ] NAME blanks "=" blanks value
 //       NAME    = letter or "_", then letters, digits, "_" (P-102c)
-//       value   = plain | 'literal' | "escaped", the quoted ones followed by blanks and a comment
-//       only plain   = up to the end of the line or a "#" with a blank before it; blanks around it
-//       dropped literal = anything but "'", over several lines if need be; no escapes escaped =
-//       anything but an unescaped double quote, over several lines if need be;
+//       value   = plain
+//               | 'literal'   followed by blanks and a comment only
+//               | "escaped"   followed by blanks and a comment only
+//       plain   = up to the end of the line or a "#" with a blank before it, blanks around dropped
+//       literal = anything but "'", over several lines if need be; no escapes
+//       escaped = anything but an unescaped double quote, over several lines if need be;
 //                 \n \r \t \" \' \\ \$ are replaced, other backslashes stay
-//       Nothing is interpolated: $NAME stays what it is. Values are bytes without NUL.
+// Nothing is interpolated: $NAME stays what it is. Values are bytes without NUL.
 // Owns: dotenv_release().
 #ifndef EMULATOR_FORMATS_DOTENV_H
 #define EMULATOR_FORMATS_DOTENV_H

@@ -525,7 +525,19 @@ void leanengine_yaml_init(struct leanengine_yaml *yaml)
     *yaml = (struct leanengine_yaml){.startup_timeout_s = (int)LIMIT_STARTUP_TIMEOUT_DEFAULT_S};
 }
 
-static void release_steps(struct build_steps *steps)
+void build_steps_copy(struct build_steps *to, const struct build_steps *from)
+{
+    *to = (struct build_steps){.given = from->given, .count = from->count};
+    to->items = mem_alloc(from->count * sizeof *to->items);
+    for (size_t i = 0; i < from->count; i++) {
+        to->items[i] = (struct build_step){.kind = from->items[i].kind,
+                                           .text = str_dup(from->items[i].text),
+                                           .line = from->items[i].line};
+        strlist_copy(&to->items[i].files, &from->items[i].files);
+    }
+}
+
+void build_steps_release(struct build_steps *steps)
 {
     for (size_t i = 0; i < steps->count; i++) {
         free(steps->items[i].text);
@@ -540,8 +552,8 @@ void leanengine_yaml_release(struct leanengine_yaml *yaml)
     free(yaml->runtime);
     free(yaml->run);
     free(yaml->build_root);
-    release_steps(&yaml->install);
-    release_steps(&yaml->build);
+    build_steps_release(&yaml->install);
+    build_steps_release(&yaml->build);
     strlist_clear(&yaml->system_dependencies);
     *yaml = (struct leanengine_yaml){0};
 }

@@ -1,10 +1,9 @@
 // What: leanengine.yaml, parsed and typed (P-20 to P-37). Pure.
 // Why: the cloud reads it, the vendor's CLI does not (P-13); a misspelt key is silently ignored
-// there, so we
-//       report it with line, column and a suggestion.
+//      there, so we report it with line, column and a suggestion.
 // Sources: keys in leanengine_yaml.def, one row a key. libyaml's event interface; over 64 KB, depth
-// over 32,
-//       aliases, non-UTF-8 are refused (DESIGN 14). Scalars are typed by our rows, not by YAML 1.1.
+//      over 32, aliases, non-UTF-8 are refused (DESIGN 14). Scalars are typed by our rows, not by
+//      YAML 1.1.
 // Owns: leanengine_yaml_release() frees what parse filled in.
 #ifndef EMULATOR_FORMATS_LEANENGINE_YAML_H
 #define EMULATOR_FORMATS_LEANENGINE_YAML_H
@@ -72,12 +71,15 @@ struct leanengine_yaml {
     enum functions_mode functions_mode;
 };
 
-// 0 with the struct filled and warnings in diagnostics, or -1: error is `leanengine.yaml:line:col:
-// ...`. An empty file is an empty configuration; a key without a value counts as not given. Kinds:
-// everything the file can have wrong is ERROR_PROJECT [I]: the cloud's own texts are not published.
+// 0 with the struct filled and warnings in diagnostics, or -1: `leanengine.yaml:line:col: ...`.
+// An empty file is an empty configuration; a key without a value counts as not given. Everything
+// the file can have wrong is ERROR_PROJECT [I]: the cloud's own texts are not published.
 int leanengine_yaml_parse(const char *bytes, size_t len, struct leanengine_yaml *ret_yaml,
                           struct diagnostics *diagnostics, struct error *error);
 void leanengine_yaml_init(struct leanengine_yaml *yaml); // defaults
 void leanengine_yaml_release(struct leanengine_yaml *yaml);
+
+void build_steps_copy(struct build_steps *to, const struct build_steps *from);
+void build_steps_release(struct build_steps *steps);
 
 #endif

@@ -1,10 +1,12 @@
-// What: `.python-version`, read the way pyenv reads it (P-50), as far as the cloud can follow
-// (P-41). Pure. Reads: the first word of each line; blank lines and those that begin with '#' are
-// skipped; CR tolerated; no
-//       final newline needed; a leading `python-` is dropped; several lines are an order of
-//       preference.
-// Refuses: words that are paths, other implementations than CPython, names of virtual environments,
-// `system`. Owns: python_version_release(). Not: looking for it on the host (python/python.h).
+// What: `.python-version`, read the way pyenv reads it (P-50), as far as the cloud follows (P-41).
+//      Pure.
+// Reads: the first word of each line; blank lines and those that begin with '#' are skipped; CR
+//      tolerated; no final newline needed; a leading `python-` is dropped; several lines are an
+//      order of preference.
+// Refuses: words that are paths, other implementations than CPython, names of virtual
+//      environments, `system`.
+// Owns: python_version_release().
+// Not: looking for it on the host (python/python.h).
 #ifndef EMULATOR_FORMATS_PYTHON_VERSION_H
 #define EMULATOR_FORMATS_PYTHON_VERSION_H
 

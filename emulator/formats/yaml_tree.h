@@ -1,7 +1,6 @@
 // What: a YAML document as a small tree of texts, lists and maps that know their place. Pure.
 // Why: libyaml's events know no limits and no types; here the limits of DESIGN 14 are applied, and
-// every
-//      scalar stays text, so that our own rows type it (3.10 is not a number, `on` is not a
+//      every scalar stays text, so that our own rows type it (3.10 is not a number, `on` is not a
 //      boolean).
 // Order: yaml_tree_parse() -> read -> yaml_tree_free().
 // Owns: the whole tree hangs on the returned root.

@@ -1,7 +1,6 @@
 // What: the interpreters that a host may have, by name and place only; nobody is asked yet.
-// Where: pyenv's versions, PATH, /usr/local/bin and /usr/bin, uv's directory. Shims are skipped
-// (DESIGN 5):
-//      they run whatever the current directory says.
+// Where: pyenv's versions, PATH, /usr/local/bin and /usr/bin, uv's directory.
+// Why no shims: they run whatever the current directory says (DESIGN 5).
 // Owns: python_candidates_release().
 #ifndef EMULATOR_PYTHON_CANDIDATES_H
 #define EMULATOR_PYTHON_CANDIDATES_H

@@ -1,7 +1,6 @@
-// What: what an interpreter says about itself, by running a probe script in it once
-// (python_probe.py). Why: names and directories lie (shims, links, patched builds); the interpreter
-// knows. Cached by path,
-//      mtime and size of the binary and the mtimes of its package directories.
+// What: what an interpreter says about itself, by running python_probe.py in it once.
+// Why: names and directories lie (shims, links, patched builds); the interpreter knows. Cached by
+//      path, mtime and size of the binary and the mtimes of its package directories.
 // Owns: python_facts_release().
 // Not: on the loop; a probe takes some 50 ms.
 #ifndef EMULATOR_PYTHON_FACTS_H

@@ -1,8 +1,10 @@
 // What: which Python the project gets: `.python-version` read as pyenv reads it, then looked for on
-// this host. Why: the cloud honours the file (P-40) and knows CPython only (P-41); without it the
-// newest stable (P-42). Sources: P-40 to P-54, P-309; DESIGN 5. Shims are bypassed: the real binary
-// is resolved once. Owns: python_release(). Not: asking or installing; it says what is missing and
-// the command that mends it.
+//      this host.
+// Why: the cloud honours the file (P-40) and knows CPython only (P-41); without it the newest
+//      stable (P-42).
+// Sources: P-40 to P-54, P-309; DESIGN 5. Shims are bypassed: the real binary is resolved once.
+// Owns: python_release().
+// Not: asking or installing; it says what is missing and the command that mends it.
 #ifndef EMULATOR_PYTHON_PYTHON_H
 #define EMULATOR_PYTHON_PYTHON_H
 

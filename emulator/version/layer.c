@@ -135,12 +135,17 @@ static int finish_file(const struct layer *layer, int to, const struct stat *inf
                : 0;
 }
 
+static int rewind_both(int from, int to)
+{
+    return lseek(from, 0, SEEK_SET) < 0 || lseek(to, 0, SEEK_SET) < 0 ? -1 : ftruncate(to, 0);
+}
+
+// Never truncated at the first try: ext4 writes a truncated file to the disk when it is closed
+// (auto_da_alloc), and a version would cost 0.7 ms a file instead of 0.05.
 static int copy_once(struct layer *layer, int from, int to, struct stat *ret_before, bool *ret_still)
 {
     struct stat after;
-    if (fstat(from, ret_before) < 0 || lseek(from, 0, SEEK_SET) < 0 ||
-        lseek(to, 0, SEEK_SET) < 0 || ftruncate(to, 0) < 0 || copy_bytes(from, to) < 0 ||
-        fstat(from, &after) < 0) {
+    if (fstat(from, ret_before) < 0 || copy_bytes(from, to) < 0 || fstat(from, &after) < 0) {
         return -1;
     }
     *ret_still = same_times(ret_before, &after);
@@ -161,7 +166,8 @@ enum layer_result layer_copy(struct layer *layer, const char *source, const char
     }
     bool still = false;
     for (int i = 0; to >= 0 && !still && i < COPY_TRIES; i++) {
-        if (copy_once(layer, from, to, ret_info, &still) < 0) {
+        if ((i > 0 && rewind_both(from, to) < 0) ||
+            copy_once(layer, from, to, ret_info, &still) < 0) {
             error_set_errno(error, ERROR_HOST, errno, _("cannot copy %s"), path);
             return LAYER_FAILED;
         }

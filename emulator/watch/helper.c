@@ -430,6 +430,11 @@ static int start(struct helper *helper, struct frame *frame, struct error *error
     if (result == 0) {
         result = cut_init(&helper->cut, store, owner, &keep, error);
     }
+    struct stat info;
+    if (result == 0 && stat(store, &info) == 0) {
+        helper->scan.store_dev = info.st_dev;
+        helper->scan.store_ino = info.st_ino;
+    }
     if (result == 0 && lowers.count > 0) {
         helper->cut.base = str_dup(last_part(lowers.items[lowers.count - 1]));
         helper->cut.delta = lowers.count > 1 ? str_dup(last_part(lowers.items[0])) : NULL;

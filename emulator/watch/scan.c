@@ -318,6 +318,12 @@ static bool is_virtualenv(const struct scan *scan, const char *path)
            faccessat(scan->root_fd, old_mark, F_OK, 0) == 0;
 }
 
+// Our own versions, when the store lies in the project or a link leads to it.
+static bool is_own(const struct scan *scan, const struct stat *info)
+{
+    return scan->store_ino && info->st_ino == scan->store_ino && info->st_dev == scan->store_dev;
+}
+
 static void set_directory(struct scan *scan, struct node *node, const char *path,
                           struct verdict verdict, const struct stat *info)
 {
@@ -327,6 +333,10 @@ static void set_directory(struct scan *scan, struct node *node, const char *path
     if (is_circle(node->parent, info)) {
         scan_notice(scan, _("%s is a link in a circle: left out (the upload would not end)"),
                     path);
+        set_gone(scan, node);
+        return;
+    }
+    if (is_own(scan, info)) {
         set_gone(scan, node);
         return;
     }
@@ -395,6 +405,7 @@ static void scan_entry(struct scan *scan, struct node *dir, const char *name, bo
     struct verdict verdict = {0};
     if (there) {
         verdict = rules_judge(&scan->rules, path, name, is_dir);
+        verdict.reports = verdict.reports && dir->reports;
         there = verdict.uploaded || verdict.reports;
     }
     struct node *node = there ? inventory_get(&scan->inventory, dir, name)
@@ -608,6 +619,7 @@ int scan_init(struct scan *scan, const char *root, struct error *error)
     }
     scan->root = str_dup(root);
     inventory_init(&scan->inventory);
+    scan->inventory.root->reports = true;
     settle_init(&scan->settle);
     scan_load_rules(scan);
     return 0;

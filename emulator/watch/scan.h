@@ -33,6 +33,8 @@ struct node_list {
 struct scan {
     char *root;
     int root_fd;
+    dev_t store_dev; // a directory that is never looked into; 0: none
+    ino_t store_ino;
     struct inventory inventory;
     struct rules rules;
     struct watcher *watcher; // NULL: not watching, or polling

@@ -4,7 +4,7 @@
 
 #define BURST_MS       50    // another file within this time after a report is part of a burst
 #define AT_ONCE_FILES  3     // saved together, still told at once
-#define MANY_QUIET_MS  60
+#define MANY_QUIET_MS  100
 #define LONGEST_MS     2000  // of waiting for quiet
 #define LONGEST_HOLD   30000 // of waiting for a VCS
 
@@ -12,8 +12,8 @@
 static const int64_t quiet_ms[] = {
     [SETTLE_META] = 20,
     [SETTLE_SAVED] = 20,
-    [SETTLE_NEW] = 20,
-    [SETTLE_GONE] = 50,
+    [SETTLE_NEW] = 50,
+    [SETTLE_GONE] = 100,
     [SETTLE_WRITING] = 200,
 };
 
@@ -102,6 +102,9 @@ int64_t settle_wait(const struct settle *settle, int64_t now_ms)
 
 void settle_told(struct settle *settle, int64_t now_ms)
 {
+    if (!settle_pending(settle)) {
+        return; // asked for without need: the next save is not part of a burst
+    }
     settle->told_id = settle->count == 1 && !settle->many ? settle->items[0].id : 0;
     settle->told_ms = now_ms;
     settle->count = 0;

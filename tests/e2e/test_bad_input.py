@@ -118,7 +118,7 @@ def test_up_waits_for_the_mending_of_a_broken_first_version(project, up):
     instance.wait_line(r"failed +.*wsgi\.py:1: SyntaxError")
     assert instance.http("/")[0] == 503
     (root / "wsgi.py").write_text(OK)
-    instance.wait_healthy()
+    instance.wait_line(r"^\S* *ready\b")
     assert instance.http("/")[0] == 200
 
 
@@ -127,4 +127,4 @@ def test_up_waits_for_the_mending_of_leanengine_yaml(project, up):
     instance = up(root)
     instance.wait_line(r"failed +.*leanengine\.yaml:")
     (root / "leanengine.yaml").write_text("startupTimeout: 60\n")
-    instance.wait_healthy()
+    instance.wait_line(r"^\S* *ready\b")

@@ -26,7 +26,8 @@ class Running:
         return self.up.wait_line(pattern, limit)
 
     def wait_healthy(self, limit=90):
-        self.up.wait_ready(limit)
+        verdict = self.wait_line(r"^\S* *(ready|failed)\b", limit).group(1)
+        assert verdict == "ready", self.text
 
     def http(self, path="/", data=None, headers=None):
         answer = self.up.http(path, data=data, headers=headers)

@@ -1,0 +1,228 @@
+// The install stage: lock the key, make the layer in its directory, publish it by rename.
+
+#include <string.h>
+
+#include "emulator/build/box.h"
+#include "emulator/build/internal.h"
+#include "sandbox/base/cleanup.h"
+#include "sandbox/base/fs.h"
+#include "sandbox/base/i18n.h"
+
+extern const char layer_py[];
+extern const size_t layer_py_size;
+extern const char steps_py[];
+extern const size_t steps_py_size;
+
+#define LOCK_POLL_MS 100
+
+static void publish(struct build *build)
+{
+    struct error error = {0};
+    const struct python *python = &build->result.python;
+    // Scripts and manifests; the app could not remove what it does not own.
+    auto_free char *own = fs_join(build->slot.work_dir, ".leanlocal");
+    fs_remove_tree(own, NULL);
+    if (store_slot_publish(&build->slot, python->version, python->pip_version,
+                           &build->log.conflicts, &error) < 0) {
+        build_fail(build, &error);
+        return;
+    }
+    build_log_conflicts(&build->log.conflicts, &build->result.diagnostics);
+    store_slot_unlock(&build->slot);
+    build->result.layer_dir = str_dup(build->slot.dir);
+    bool nothing = build->manifests.is_empty && !build->install.given;
+    build_tell(build, nothing ? BUILD_STATE_SKIPPED : BUILD_STATE_DONE,
+               nothing ? _("no requirements") : NULL);
+    build_start_commands(build);
+}
+
+static void install_ended(void *context, int wait_status, const struct error *error)
+{
+    struct build *build = context;
+    struct error failure = {0};
+    box_free(build->box);
+    build->box = NULL;
+    if (build->cancelled || build_judge(build, wait_status, error, &failure) < 0) {
+        build_fail(build, &failure);
+    } else {
+        publish(build);
+    }
+}
+
+// <work>/.leanlocal: scripts, the job, the manifests. Removed by layer.py when all went well.
+static int stage_install(struct build *build, struct error *error)
+{
+    const char *work = build->slot.work_dir;
+    auto_free char *own = fs_join(work, ".leanlocal");
+    if (store_slot_prepare(&build->slot, error) < 0 || fs_mkdir_p(own, 0755, error) < 0 ||
+        build_write_script(own, "layer.py", layer_py, layer_py_size, error) < 0 ||
+        build_write_script(own, "steps.py", steps_py, steps_py_size, error) < 0 ||
+        build_write_job(build, own, build->result.layer_target, &build->install, true, error) < 0 ||
+        manifests_stage(build->project_dir, &build->install, own, error) < 0 ||
+        build_give_to_app(build, work, error) < 0 || build_give_to_app(build, own, error) < 0) {
+        return -1;
+    }
+    static const char *const given[] = {"manifests", "required"};
+    for (size_t i = 0; i < ARRAY_LEN(given); i++) {
+        auto_free char *dir = fs_join(own, given[i]);
+        if (fs_is_dir(dir) && build_give_to_app(build, dir, error) < 0) {
+            return -1;
+        }
+    }
+    return build->slot.home_dir ? build_give_to_app(build, build->slot.home_dir, error) : 0;
+}
+
+// pip's own cache, shared by all layers.
+static char *pip_cache(const struct build *build, struct error *error)
+{
+    auto_free char *dir = fs_join(build->cache_dir, "pip");
+    if (fs_mkdir_p(dir, 0755, error) < 0 || build_give_to_app(build, dir, error) < 0) {
+        return NULL;
+    }
+    return steal(dir);
+}
+
+static void add_interpreter(const struct build *build, struct build_mounts *mounts)
+{
+    const struct python *python = &build->result.python;
+    for (size_t i = 0; i < python->mounts.count; i++) {
+        build_mounts_add(mounts, python->mounts.items[i], python->mounts.items[i], 0);
+    }
+}
+
+static int run_install(struct build *build, const char *cache, struct error *error)
+{
+    const char *target = build->result.layer_target;
+    bool in_place = build_is_in_place(build);
+    auto_free char *home = build_home_inside(build);
+    auto_free char *cache_inside =
+        in_place ? str_dup(cache) : str_dup(BUILD_HOME_TARGET "/.cache/pip");
+    struct install_env env;
+    install_env_make(&build->host_env, &build->build_env, target, home, cache_inside, &env);
+    if (!in_place) {
+        add_interpreter(build, &env.mounts);
+        const struct python *python = &build->result.python;
+        const char *pip = python->pip_dir ? python->pip_dir : python->pip_wheel;
+        if (pip) { // another interpreter's, perhaps
+            build_mounts_add_own(&env.mounts, pip);
+        }
+        build_mounts_add(&env.mounts, cache, cache_inside, SANDBOX_BIND_WRITABLE);
+        build_mounts_add(&env.mounts, build->slot.work_dir, target, SANDBOX_BIND_WRITABLE);
+    }
+    const struct sandbox_file conf = {env.pip_conf_target, env.pip_conf,
+                                      env.pip_conf ? strlen(env.pip_conf) : 0, 0600};
+    auto_free char *script = str_printf("%s/.leanlocal/layer.py", target);
+    auto_free char *job = str_printf("%s/.leanlocal/job.json", target);
+    char *const argv[] = {build->result.python.executable,
+                          (char *)(uintptr_t) "-E",
+                          (char *)(uintptr_t) "-s",
+                          script,
+                          job,
+                          NULL};
+    const struct box_request request = {
+        .host = &build->host,
+        .host_uid = build->host_uid,
+        .host_gid = build->host_gid,
+        .binds = env.mounts.binds,
+        .bind_count = env.mounts.bind_count,
+        .files = &conf,
+        .file_count = env.pip_conf ? 1 : 0,
+        .private_dir = build->slot.home_dir,
+        .argv = argv,
+        .env = env.env.items,
+    };
+    const struct box_callbacks callbacks = {
+        .context = build, .on_line = build_show_line, .on_end = install_ended};
+    build->box = box_start(build->loop, &request, &callbacks, error);
+    install_env_release(&env);
+    return build->box ? 0 : -1;
+}
+
+static int check_pip(const struct build *build, struct error *error)
+{
+    const struct python *python = &build->result.python;
+    if (python->pip_version || !build_runs_anything(build)) {
+        return 0;
+    }
+    error_set(error, ERROR_HOST, _("no pip here that Python %s can run (%s)"), python->version,
+              python->executable);
+    error_set_rule(error, "P-309", NULL);
+    bool system = str_starts_with(python->executable, "/usr/");
+    return system ? error_set_hint(error, _("apt install python3-pip (or python3-venv)"))
+                  : error_set_hint(error, _("%s -m ensurepip"), python->executable);
+}
+
+static void make_layer(struct build *build)
+{
+    struct error error = {0};
+    auto_free char *cache = pip_cache(build, &error);
+    const char *pip = build->result.python.pip_version;
+    auto_free char *detail = pip ? str_printf("pip %s", pip) : NULL;
+    build_tell(build, BUILD_STATE_RUNNING, detail);
+    build_log_init(&build->log);
+    if (!cache || check_pip(build, &error) < 0 || stage_install(build, &error) < 0 ||
+        run_install(build, cache, &error) < 0) {
+        build_fail(build, &error);
+    }
+}
+
+// Somebody else makes the same layer: wait for it, then look again.
+static void try_lock(void *context)
+{
+    struct build *build = context;
+    struct error error = {0};
+    if (build->cancelled) {
+        build_fail(build, &error);
+        return;
+    }
+    int held = store_slot_lock(&build->slot, &error);
+    struct strlist conflicts = {0};
+    if (held < 0) {
+        build_fail(build, &error);
+    } else if (store_slot_is_complete(&build->slot, &conflicts)) {
+        store_slot_unlock(&build->slot);
+        build_log_conflicts(&conflicts, &build->result.diagnostics);
+        build->result.layer_dir = str_dup(build->slot.dir);
+        build_tell(build, BUILD_STATE_CACHED, NULL);
+        build_start_commands(build);
+    } else if (held) {
+        make_layer(build);
+    } else {
+        if (!build->told_waiting) {
+            build_tell(build, BUILD_STATE_RUNNING,
+                       _("another build makes the same layer; waiting"));
+            build->told_waiting = true;
+        }
+        loop_timer_restart(build->timer, LOCK_POLL_MS);
+    }
+    strlist_clear(&conflicts);
+}
+
+static int open_slot(struct build *build, struct error *error)
+{
+    char key[HASH_HEX_SIZE];
+    auto_free char *layers = fs_join(build->cache_dir, "layers");
+    const char *target = build_is_in_place(build) ? layers : BUILD_LAYER_TARGET;
+    if (manifests_read(build->project_dir, &build->manifests, error) < 0 ||
+        manifests_key(build->project_dir, &build->install, &build->manifests, &build->result.python,
+                      &build->build_env, target, key, error) < 0 ||
+        store_slot_open(&build->slot, build->cache_dir, key, build_is_in_place(build),
+                        build->no_cache, error) < 0) {
+        return -1;
+    }
+    build->result.layer_key = str_dup(build->slot.key);
+    build->result.layer_target =
+        str_dup(build_is_in_place(build) ? build->slot.dir : BUILD_LAYER_TARGET);
+    return 0;
+}
+
+void build_start_install(struct build *build)
+{
+    struct error error = {0};
+    build_begin_stage(build, BUILD_STAGE_INSTALL, NULL);
+    if (open_slot(build, &error) < 0) {
+        build_fail(build, &error);
+        return;
+    }
+    build->timer = loop_add_timer(build->loop, 0, try_lock, build);
+}
