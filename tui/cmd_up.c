@@ -49,6 +49,7 @@ int cmd_up(struct command *command)
         return command_fail(&error);
     }
     int code;
+    attached = attached || link.detached; // leaving it does not end it
     if (screen) {
         const struct screen_options options = {.ascii = command_flag(command, "ascii"),
                                                .attached = attached,

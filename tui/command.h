@@ -50,6 +50,7 @@ int command_fail(const struct error *error);
 struct engine_link {
     struct client *client;
     struct process process; // pid 0: attached to somebody else's engine
+    bool detached;          // --detach: it stays when we go
 };
 // Starts an engine and sends "start". quiet: its stderr must not touch the screen.
 int engine_link_start(struct engine_link *link, const struct command *command, const char *mode,

@@ -47,7 +47,7 @@ int engine_link_start(struct engine_link *link, const struct command *command, c
                       bool quiet, bool interactive, struct error *error)
 {
     int ends[2];
-    *link = (struct engine_link){0};
+    *link = (struct engine_link){.detached = command_flag(command, "detach")};
     if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) < 0) {
         return error_set_errno(error, ERROR_SYSTEM, errno, "socketpair");
     }
@@ -72,6 +72,7 @@ int engine_link_start(struct engine_link *link, const struct command *command, c
     } else if (client_call(link->client, message, START_LIMIT_MS, NULL, error) == 0) {
         return 0;
     }
+    link->detached = false; // it has refused to start, and ends
     engine_link_end(link);
     return -1;
 }
@@ -96,6 +97,10 @@ void engine_link_end(struct engine_link *link)
     client_free(link->client);
     link->client = NULL;
     if (link->process.pid <= 0) {
+        return;
+    }
+    if (link->detached) {
+        close(link->process.pidfd);
         return;
     }
     struct pollfd wait = {.fd = link->process.pidfd, .events = POLLIN};

@@ -8,8 +8,10 @@
 #include "sandbox/base/buf.h"
 #include "sandbox/base/cleanup.h"
 #include "sandbox/base/i18n.h"
+#include "tui/text.h"
 
 #define SENTENCE_MAX 16384
+#define REASON_COLS  7 // of "rule", "cloud", "mend" and the blanks behind them
 
 static void add_duration(struct buf *out, int64_t ms)
 {
@@ -34,17 +36,30 @@ static const char *or_empty(const char *text)
 }
 
 // The cloud's sentence, the rule and the way out stand on lines of their own below the fact.
+static void add_reason(struct buf *out, const char *label, const char *text)
+{
+    if (str_empty(text)) {
+        return;
+    }
+    buf_addf(out, "\n  %s", label);
+    int cols = text_cols(label);
+    buf_addf(out, "%*s", REASON_COLS > cols ? REASON_COLS - cols : 1, "");
+    for (const char *at = text;;) { // further lines of one reason stay below its first
+        size_t len = strcspn(at, "\n");
+        buf_add(out, at, len);
+        at += len + strspn(at + len, "\n");
+        if (!*at) {
+            return;
+        }
+        buf_addf(out, "\n  %*s", REASON_COLS, "");
+    }
+}
+
 static void add_reasons(struct buf *out, const struct event *event)
 {
-    if (!str_empty(event->rule)) {
-        buf_addf(out, _("\n  rule   %s"), event->rule);
-    }
-    if (!str_empty(event->cloud)) {
-        buf_addf(out, _("\n  cloud  %s"), event->cloud);
-    }
-    if (!str_empty(event->mend)) {
-        buf_addf(out, _("\n  mend   %s"), event->mend);
-    }
+    add_reason(out, _("rule"), event->rule);
+    add_reason(out, _("cloud"), event->cloud);
+    add_reason(out, _("mend"), event->mend);
 }
 
 static bool engine_text(const struct event *event, struct buf *out)
@@ -88,9 +103,10 @@ static bool stage_text(const struct event *event, struct buf *out)
     if (is_fact && !str_empty(event->text) && !is_state(event, "failed")) {
         bool is_sentence = str_starts_with(event->text, "Python ");
         return is_sentence ? buf_adds(out, event->text)
-                           : buf_addf(out, "%s: %s", stage_label(event->stage), event->text);
+                           : buf_addf(out, "%s %s", stage_label(event->stage), event->text);
     }
-    if (is_state(event, "skipped") || (is_fact && is_state(event, "running"))) {
+    bool says_nothing = is_state(event, "running") && (is_fact || str_empty(event->text));
+    if (is_state(event, "skipped") || says_nothing) {
         return false;
     }
     for (size_t i = 0; i < ARRAY_LEN(stage_states); i++) {

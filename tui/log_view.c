@@ -77,6 +77,40 @@ static void add_glyph(struct log_row *row, int capacity, const struct text_glyph
     }
 }
 
+// "  mend   write it": what does not fit stands below "write". 0 for what is not indented.
+static int hanging_cols(const char *text, size_t len, int width)
+{
+    size_t at = 0;
+    while (at < len && text[at] == ' ') {
+        at++;
+    }
+    if (at == 0 || at == len) {
+        return 0;
+    }
+    struct text_cursor cursor;
+    struct text_glyph glyph;
+    int col = 0;
+    int blanks = 0;
+    text_begin(&cursor, text, len);
+    while (col < width / 3 && text_next(&cursor, &glyph)) {
+        if (blanks >= 2 && col > (int)at && glyph.code != ' ') {
+            return col;
+        }
+        blanks = glyph.code == ' ' ? blanks + 1 : 0;
+        col += glyph.cols;
+    }
+    return (int)at < width / 3 ? (int)at : 0;
+}
+
+static int indent(struct log_row *row, int capacity, int cols)
+{
+    const struct text_glyph blank = {.code = ' ', .cols = 1};
+    for (int i = 0; i < cols; i++) {
+        add_glyph(row, capacity, &blank);
+    }
+    return cols;
+}
+
 // Our own sentences break at blanks: the last word moves to the next row. Returns the columns that
 // moved.
 static int move_last_word(struct log_row *from, struct log_row *to, int capacity)
@@ -104,6 +138,7 @@ static void layout_line(struct log_view *view, const struct log_row *head, const
     width = width > 4 ? width : 4;
     int capacity = width * 2; // room for combining characters
     bool words = head->stream == JOURNAL_EVENT;
+    int hanging = words ? hanging_cols(text, len, width) : 0;
     struct log_row *row = add_row(list, head);
     struct text_cursor cursor;
     struct text_glyph glyph;
@@ -117,7 +152,8 @@ static void layout_line(struct log_view *view, const struct log_row *head, const
             }
             add_row(list, head);
             row = &list->rows[list->count - 1];
-            col = words ? move_last_word(row - 1, row, capacity) : 0;
+            col = indent(row, capacity, hanging);
+            col += words ? move_last_word(row - 1, row, capacity) : 0;
         }
         if (++count > CLOUD_LINE_MAX && head->stream <= JOURNAL_ERR) {
             glyph.style.dim = true;

@@ -13,7 +13,9 @@
 
 #define LABEL_COLS    9
 #define PATH_COLS     20
-#define TEXT_COLS_MIN 8 // less tells nothing
+#define PATH_COLS_MIN 6  // on narrow screens
+#define PROBE_COLS    60 // of a row with the full path, up to the verdict's end
+#define TEXT_COLS_MIN 8  // less tells nothing
 
 // Where a row of width cols ends: at a blank if one is near, never within a character.
 static size_t row_length(const char *text, int cols)
@@ -108,8 +110,12 @@ static void draw_probe(const struct snapshot_probe *probe, struct canvas *canvas
     int col = rect.col + 10;
     canvas_text(canvas, row, col, col + 6, STYLE_DIM, probe->instance);
     col += 7;
-    canvas_text_cut(canvas, row, col, col + PATH_COLS, STYLE_NORMAL, probe->path);
-    col += PATH_COLS + 1;
+    int path_cols = rect.cols - (PROBE_COLS - PATH_COLS);
+    path_cols = path_cols > PATH_COLS       ? PATH_COLS
+                : path_cols < PATH_COLS_MIN ? PATH_COLS_MIN
+                                            : path_cols;
+    canvas_text_cut(canvas, row, col, col + path_cols, STYLE_NORMAL, probe->path);
+    col += path_cols + 1;
     if (probe->status > 0) {
         canvas_textf(canvas, row, col, end, STYLE_NORMAL, "%3lld", (long long)probe->status);
     } else {

@@ -2,6 +2,7 @@
 #include "tui/pane.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "sandbox/base/cleanup.h"
 #include "sandbox/base/i18n.h"
@@ -17,9 +18,9 @@ static const struct {
     enum style style;
     const char *lead;
 } shown[] = {
-    {EVENT_SAVE, STYLE_NOTE, N_("save ")},     {EVENT_READY, STYLE_GOOD, N_("new version ")},
-    {EVENT_FAILED, STYLE_BAD, N_("failed: ")}, {EVENT_NOTICE, STYLE_NOTE, NULL},
-    {EVENT_GATEWAY, STYLE_NOTE, NULL},         {EVENT_DONE, STYLE_NOTE, NULL},
+    {EVENT_SAVE, STYLE_NOTE, N_("save ")},       {EVENT_READY, STYLE_GOOD, N_("new version ")},
+    {EVENT_FAILED, STYLE_BAD, N_("failed at ")}, {EVENT_NOTICE, STYLE_NOTE, NULL},
+    {EVENT_GATEWAY, STYLE_NOTE, NULL},           {EVENT_DONE, STYLE_NOTE, NULL},
 };
 
 static bool accept_event(const struct event *event, struct log_line *line)
@@ -29,9 +30,15 @@ static bool accept_event(const struct event *event, struct log_line *line)
         struct event said = *event;
         if (said.kind == EVENT_READY) {
             said.text = NULL; // the address stands on the status line
+        } else if (said.cloud && strchr(said.cloud, '\n')) {
+            said.cloud = NULL; // the app's own last lines, which stand above; Health has it whole
         }
         if (shown[i].kind == event->kind && plain_format_event(&said, &text)) {
-            line->text = str_printf("%s%s", shown[i].lead ? _(shown[i].lead) : "", text);
+            const char *lead = shown[i].lead ? _(shown[i].lead) : "";
+            if (event->kind == EVENT_FAILED && str_empty(event->stage)) {
+                lead = _("failed: ");
+            }
+            line->text = str_printf("%s%s", lead, text);
             line->style = shown[i].style;
             if (event->kind == EVENT_NOTICE && !str_empty(event->severity) &&
                 !str_equal(event->severity, "note")) {

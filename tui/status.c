@@ -1,5 +1,6 @@
 #include "tui/status.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -11,11 +12,22 @@
 #define SAMPLE_MS 900
 #define GAP       2 // columns between two parts of a line
 
+// A stage that "runs" before one that failed has run: nothing is going on.
+static bool failed_behind(const struct snapshot *snapshot, int stage)
+{
+    for (int i = stage + 1; i < SNAPSHOT_STAGES; i++) {
+        if (strcmp(snapshot->stages[i].state, "failed") == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
 const struct snapshot_stage *snapshot_running_stage(const struct snapshot *snapshot)
 {
     for (int i = 0; i < SNAPSHOT_STAGES; i++) {
         if (strcmp(snapshot->stages[i].state, "running") == 0) {
-            return &snapshot->stages[i];
+            return failed_behind(snapshot, i) ? NULL : &snapshot->stages[i];
         }
     }
     return NULL;
@@ -205,7 +217,8 @@ static char *stage_text(const struct snapshot *snapshot, const struct snapshot_s
     } else if (strcmp(stage->state, "done") == 0 && strcmp(stage->name, "python") == 0 && !brief &&
                snapshot->serving == SERVING_STARTING && *snapshot->python) {
         buf_addf(&out, " %s", snapshot->python);
-    } else if (strcmp(stage->state, "failed") == 0 && *stage->detail) {
+    } else if (strcmp(stage->state, "failed") == 0 && *stage->detail &&
+               snapshot->serving != SERVING_FAILED) { // then the status line says it
         buf_addf(&out, ": %s", stage->detail);
     }
     return buf_steal(&out);
@@ -215,7 +228,12 @@ static int draw_stages(struct canvas *canvas, int row, const struct pane_model *
 {
     int col = 1;
     for (int i = 0; i < SNAPSHOT_STAGES; i++) {
-        const struct snapshot_stage *stage = &model->snapshot->stages[i];
+        struct snapshot_stage shown = model->snapshot->stages[i];
+        const struct snapshot_stage *stage = &shown;
+        if (strcmp(shown.state, "running") == 0 && failed_behind(model->snapshot, i)) {
+            snprintf(shown.state, sizeof shown.state, "done");
+            shown.ms = -1; // it was since when
+        }
         size_t mark = ARRAY_LEN(stage_marks) - 1;
         for (size_t j = 0; j < ARRAY_LEN(stage_marks); j++) {
             mark = strcmp(stage_marks[j].state, stage->state) == 0 ? j : mark;
@@ -327,13 +345,20 @@ static void draw_figures(struct canvas *canvas, int row, const struct snapshot *
     struct buf cpu = {0};
     buf_addf(&cpu, "%s ", _("cpu"));
     add_sparkline(&cpu, meters->cpu_permille, meters->count, 4);
-    buf_addf(&cpu, " %2lld%%",
-             (long long)(instance->cpu_permille > 0 ? (instance->cpu_permille + 5) / 10 : 0));
+    if (instance->cpu_permille >= 0) {
+        buf_addf(&cpu, " %2lld%%", (long long)(instance->cpu_permille + 5) / 10);
+    } else {
+        buf_adds(&cpu, "  –%"); // the first reading tells no rate
+    }
     struct buf memory = {0};
     buf_addf(&memory, "%s ", _("mem"));
     add_sparkline(&memory, meters->memory_permille, meters->count, 3);
-    buf_addf(&memory, " %3lld/%lldM", (long long)(instance->memory_bytes >> 20),
-             (long long)(instance->memory_limit_bytes >> 20));
+    if (instance->memory_bytes > 0) {
+        buf_addf(&memory, " %3lld", (long long)(instance->memory_bytes >> 20));
+    } else {
+        buf_adds(&memory, "   –"); // not read yet
+    }
+    buf_addf(&memory, "/%lldM", (long long)(instance->memory_limit_bytes >> 20));
     auto_free char *cpu_text = buf_steal(&cpu);
     auto_free char *memory_text = buf_steal(&memory);
     auto_free char *disk = disk_text(instance);
@@ -377,7 +402,8 @@ void status_draw_meters(struct canvas *canvas, int row, const struct pane_model 
                   strcmp(stage->name, "python") == 0);
     if (building && *snapshot->last_output) {
         draw_progress(canvas, row, snapshot, stage);
-    } else if (instance && instance->cpu_permille >= 0 && snapshot->serving != SERVING_FAILED) {
+    } else if (instance && snapshot->serving != SERVING_FAILED &&
+               (instance->cpu_permille >= 0 || strcmp(instance->state, "healthy") == 0)) {
         draw_figures(canvas, row, snapshot, instance, meters);
     } else if (instance && *instance->asked) {
         int col = draw_part(canvas, row, 1, STYLE_STRONG, instance->name);
@@ -418,10 +444,12 @@ static void add_counted(struct buf *out, int64_t count, const char *one, const c
 
 static void add_saves(struct buf *out, const struct snapshot *snapshot)
 {
-    add_counted(out, snapshot->saves, _("save"), _("saves"));
+    if (snapshot->saves > 0) {
+        add_counted(out, snapshot->saves, _("save"), _("saves"));
+    }
     if (snapshot->serving == SERVING_KEEPING) {
         buf_addf(out, " · %s", _("last failed"));
-    } else if (snapshot->last_reload_ms > 0) {
+    } else if (snapshot->saves > 0 && snapshot->last_reload_ms > 0) {
         buf_addf(out, _(" · last %lld ms"), (long long)snapshot->last_reload_ms);
     }
     add_counted(out, snapshot->requests_lost, _("request lost"), _("requests lost"));

@@ -14,12 +14,28 @@
 #define SGR_PARAMS_MAX    32
 #define CONTROL_BYTES_MAX 4096 // of one control string; a longer one is no control string
 
+// wcwidth(), also in a locale of one byte a character ("C"), where libc knows no other character:
+// there the blocks of wide and combining characters are enough, since all become ASCII.
+static int width_of(uint32_t code)
+{
+    if (MB_CUR_MAX > 1) {
+        return wcwidth((wchar_t)code);
+    }
+    if ((code >= 0x0300 && code <= 0x036F) || (code >= 0xFE00 && code <= 0xFE0F)) {
+        return 0;
+    }
+    bool wide = (code >= 0x1100 && code <= 0x115F) || (code >= 0x2E80 && code <= 0xD7A3) ||
+                (code >= 0xF900 && code <= 0xFAFF) || (code >= 0xFE30 && code <= 0xFE6F) ||
+                (code >= 0xFF00 && code <= 0xFF60) || (code >= 0x1F300 && code <= 0x3FFFD);
+    return wide ? 2 : 1;
+}
+
 int text_code_cols(uint32_t code)
 {
     if (code < 0x7F) {
         return code >= 0x20 ? 1 : 0;
     }
-    int cols = wcwidth((wchar_t)code);
+    int cols = width_of(code);
     return cols < 0 ? 1 : cols;
 }
 
@@ -33,7 +49,7 @@ static bool is_format_control(uint32_t code)
 static bool is_unprintable(uint32_t code)
 {
     return (code >= 0x80 && code < 0xA0) || (code >= 0xE000 && code <= 0xF8FF) ||
-           (code >= 0x80 && wcwidth((wchar_t)code) < 0);
+           (code >= 0x80 && width_of(code) < 0);
 }
 
 // ---- SGR ----

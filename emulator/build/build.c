@@ -196,12 +196,15 @@ static void start_python(void *context)
     loop_source_free(build->timer);
     build->timer = NULL;
     build_begin_stage(build, BUILD_STAGE_PYTHON, NULL);
+    // Without mounts root's app is another user, and finds Python where it lies.
+    bool shown = build_is_in_place(build) && build->host.is_root;
     const char *const arguments[] = {"leanlocal",
                                      "@python",
                                      "find",
                                      build->project_dir,
                                      build->cache_dir,
                                      build->legacy_default ? "1" : "0",
+                                     shown ? "1" : "0",
                                      NULL};
     if (build->cancelled || start_helper(build, arguments, python_found, &error) < 0) {
         build_fail(build, &error);

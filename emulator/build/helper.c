@@ -1,6 +1,6 @@
-// The helper "leanlocal @python": what blocks. `find DIR CACHE 0|1` prints the answer of answer.c,
-// then sweeps; `sweep CACHE` only sweeps. Its environment is the user's: PATH, HOME, PYENV_ROOT are
-// looked at.
+// The helper "leanlocal @python": what blocks. `find DIR CACHE 0|1 0|1` prints the answer of
+// answer.c, then sweeps; `sweep CACHE` only sweeps. Its environment is the user's: PATH, HOME,
+// PYENV_ROOT are looked at.
 
 #include <stdlib.h>
 #include <string.h>
@@ -12,14 +12,16 @@
 
 extern char **environ;
 
-static int find(const char *project_dir, const char *cache_dir, bool legacy)
+static int find(const char *project_dir, const char *cache_dir, bool legacy, bool for_others)
 {
     struct strlist env = {0};
     for (char **entry = environ; *entry; entry++) {
         strlist_add(&env, *entry);
     }
-    const struct python_options options = {
-        .project_dir = project_dir, .env = &env, .legacy_default = legacy};
+    const struct python_options options = {.project_dir = project_dir,
+                                           .env = &env,
+                                           .legacy_default = legacy,
+                                           .for_others = for_others};
     struct python python = {0};
     struct diagnostics diagnostics = {0};
     struct error error = {0};
@@ -35,8 +37,8 @@ static int find(const char *project_dir, const char *cache_dir, bool legacy)
 
 int build_python_helper_main(int argc, char **argv)
 {
-    if (argc == 6 && strcmp(argv[2], "find") == 0) {
-        int result = find(argv[3], argv[4], argv[5][0] == '1');
+    if (argc == 7 && strcmp(argv[2], "find") == 0) {
+        int result = find(argv[3], argv[4], argv[5][0] == '1', argv[6][0] == '1');
         store_sweep(argv[4]);
         return result;
     }

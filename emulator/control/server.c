@@ -181,6 +181,9 @@ void server_reply_error(struct server *server, struct server_client *client, int
 
 static void push_snapshot(struct server *server)
 {
+    if (!server_has_snapshot_listener(server)) {
+        return;
+    }
     struct snapshot *snapshot = mem_alloc(sizeof *snapshot);
     server->callbacks.fill_snapshot(server->callbacks.context, snapshot);
     struct cJSON *tree = json_new_object();

@@ -19,7 +19,6 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/prctl.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "emulator/engine/internal.h"
@@ -37,6 +36,7 @@
 #define FLUSH_LIMIT_MS 500
 #define LAST_READ_MS   1000 // for clients to read the journal's end
 #define OPEN_CACHE_DIR "/var/cache/leanlocal"
+#define FIRST_METER_MS 500  // so that a new screen is not blank for long
 #define METER_MS       5000 // DESIGN 13: at most 0.2 wake-ups a second
 
 static const char *const mode_names[MODE__COUNT] = {"up",   "verify", "build",
@@ -139,20 +139,6 @@ static void sweep_dead(const char *runs)
     }
 }
 
-// Anybody may pass through the directory and all above it.
-static bool is_open_path(const char *dir)
-{
-    auto_free char *path = str_dup(dir);
-    struct stat info;
-    for (char *end = path + strlen(path); end > path; end = strrchr(path, '/')) {
-        *end = '\0';
-        if (*path && (stat(path, &info) < 0 || !(info.st_mode & S_IXOTH))) {
-            return false;
-        }
-    }
-    return true;
-}
-
 // Without mounts root's app is another user, to whom layers and private directories are shown where they
 // lie; a home of mode 0700 would hide them.
 static bool shows_cache(const struct engine *engine)
@@ -163,7 +149,7 @@ static bool shows_cache(const struct engine *engine)
 static char *choose_cache_dir(const struct engine *engine)
 {
     char *usual = control_cache_dir();
-    if (!shows_cache(engine) || (fs_mkdir_p(usual, 0711, NULL) == 0 && is_open_path(usual)) ||
+    if (!shows_cache(engine) || (fs_mkdir_p(usual, 0711, NULL) == 0 && fs_is_open_to_all(usual)) ||
         fs_mkdir_p(OPEN_CACHE_DIR, 0711, NULL) < 0 || access(OPEN_CACHE_DIR, W_OK) < 0) {
         return usual;
     }
@@ -300,9 +286,14 @@ static int start_tree(struct engine *engine, struct error *error)
     return engine->tree ? 0 : -1;
 }
 
+// Runs only while somebody looks: with plain lines an idle engine does not wake up at all (DESIGN 13).
 static void read_meters(void *context)
 {
     struct engine *engine = context;
+    engine->metering = server_has_snapshot_listener(engine->server);
+    if (!engine->metering) {
+        return;
+    }
     struct gateway_stats stats = {0};
     if (engine->gateway) {
         gateway_get_stats(engine->gateway, &stats);
@@ -310,10 +301,18 @@ static void read_meters(void *context)
         engine->metered_requests = stats.requests;
         engine->requests_per_second_x10 = (int64_t)(done * 10000 / METER_MS);
     }
-    if (server_has_snapshot_listener(engine->server)) { // nobody looks: read nothing
-        rollout_read_meters(engine);
-    }
+    rollout_read_meters(engine);
     loop_timer_restart(engine->meter_timer, METER_MS);
+}
+
+static void fill_snapshot(void *context, struct snapshot *ret_snapshot)
+{
+    struct engine *engine = context;
+    if (engine->meter_timer && !engine->metering) {
+        engine->metering = true;
+        loop_timer_restart(engine->meter_timer, FIRST_METER_MS);
+    }
+    snapshot_fill(engine, ret_snapshot);
 }
 
 static void announce_level(struct engine *engine)
@@ -367,6 +366,7 @@ static int start_pipeline(struct engine *engine, struct error *error)
     }
     if (engine->mode == MODE_UP) {
         engine->meter_timer = loop_add_timer(engine->loop, METER_MS, read_meters, engine);
+        loop_timer_stop(engine->meter_timer);
     }
     deployment_begin(engine, &(struct deploy_reason){.rebuild = true,
                                                      .no_cache = engine->options.no_cache});
@@ -551,7 +551,7 @@ int engine_main(int argc, char **argv)
     const struct server_callbacks callbacks = {
         .context = engine,
         .on_command = requests_on_command,
-        .fill_snapshot = snapshot_fill,
+        .fill_snapshot = fill_snapshot,
         .journal_last = journal_last_of,
         .on_no_clients = on_no_clients,
     };

@@ -105,7 +105,7 @@ struct engine {
     struct gateway *gateway;
     char *cache_dir, *run_dir, *journal_dir;
     int lock_fd, run_lock_fd;
-    bool started, stopping, ended, tree_ready;
+    bool started, stopping, ended, tree_ready, metering;
     int exit_code;
     struct loop_source *stop_timer, *meter_timer, *crash_timer, *end_source;
     struct loop_source *signal_sources[3];

@@ -34,6 +34,7 @@ struct python_options {
     const char *project_dir;   // where .python-version may be
     const struct strlist *env; // PATH, HOME, PYENV_ROOT are read from here
     bool legacy_default;       // P-42: 2.7
+    bool for_others;           // another user will run it, where it lies: none below a closed home
 };
 
 // Runs interpreters to ask them (some 20 ms each, cached by path+mtime in cache_dir): blocks, so

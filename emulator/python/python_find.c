@@ -337,6 +337,25 @@ static int find(struct search *search, struct python *ret_python, struct error *
     return result;
 }
 
+// Root's app without mounts: what lies below a home of mode 0700 is there for root alone.
+static void leave_out_closed(struct search *search)
+{
+    const char *first = NULL;
+    for (size_t i = 0; i < search->candidates.count; i++) {
+        const char *path = search->candidates.items[i].executable;
+        if (!fs_is_open_to_all(path)) {
+            search->states[i] = BAD;
+            first = first ? first : path;
+        }
+    }
+    if (first) {
+        diagnostics_add(search->diagnostics, DIAGNOSTIC_DEVIATION, NULL, 0, 0, NULL, NULL,
+                        _("the app, which does not run as root, cannot read %s: Pythons there are "
+                          "left out on this host"),
+                        first);
+    }
+}
+
 int python_find(const struct python_options *options, const char *cache_dir,
                 struct python *ret_python, struct diagnostics *diagnostics, struct error *error)
 {
@@ -344,6 +363,9 @@ int python_find(const struct python_options *options, const char *cache_dir,
     python_candidates_find(options->env, &search.candidates);
     search.facts = mem_alloc(search.candidates.count * sizeof *search.facts);
     search.states = mem_alloc(search.candidates.count * sizeof *search.states);
+    if (options->for_others) {
+        leave_out_closed(&search);
+    }
     struct python python = {0};
     int result = find(&search, &python, error);
     if (result == 0) {

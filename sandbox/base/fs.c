@@ -158,6 +158,19 @@ bool fs_is_file(const char *path)
     return stat(path, &status) == 0 && S_ISREG(status.st_mode);
 }
 
+bool fs_is_open_to_all(const char *path)
+{
+    auto_free char *part = str_dup(path);
+    struct stat info;
+    for (char *end = part + strlen(part); end && end > part; end = strrchr(part, '/')) {
+        *end = '\0';
+        if (stat(part, &info) < 0 || !(info.st_mode & S_IXOTH)) {
+            return false;
+        }
+    }
+    return true;
+}
+
 char *fs_join(const char *dir, const char *name)
 {
     const char *slash = str_ends_with(dir, "/") ? "" : "/";

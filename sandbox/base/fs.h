@@ -20,6 +20,8 @@ int fs_remove_tree(const char *path, struct error *error);
 bool fs_exists(const char *path);
 bool fs_is_dir(const char *path);
 bool fs_is_file(const char *path);
+// Any user may pass through path (a file: run it) and through all directories above it.
+bool fs_is_open_to_all(const char *path);
 // "a/b" + "c" = "a/b/c"; owned by the caller.
 char *fs_join(const char *dir, const char *name);
 // write() until done; 0 or -1 with errno.

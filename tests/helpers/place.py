@@ -16,7 +16,8 @@ from helpers.screen import Screen
 from helpers.up import PORT, Up
 from helpers.waiting import wait_for
 
-KEPT = ("PIP_", "SSL_", "REQUESTS_CA_BUNDLE")  # what pip needs to reach the index of this host
+# What pip needs to reach the index of this host, and what a sanitized build is told.
+KEPT = ("PIP_", "SSL_", "REQUESTS_CA_BUNDLE", "ASAN_", "UBSAN_", "LSAN_")
 _addresses = itertools.count(1)
 
 
