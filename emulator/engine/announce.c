@@ -29,7 +29,8 @@ struct event event_new(enum event_kind kind)
         .kind = kind, .wall_ms = clock_wall_ms(), .ms = -1, .status = -1, .count = -1, .bytes = -1};
 }
 
-// The journal holds every event, in order with the app's lines; clients that asked get it at once too.
+// The journal holds every event, in order with the app's lines; clients that asked get it at once
+// too.
 void announce(struct engine *engine, struct event *event)
 {
     if (engine->journal) {
@@ -91,8 +92,8 @@ void announce_diagnostics(struct engine *engine, const struct diagnostics *diagn
             announce_notice(engine, severity, item->rule, NULL, item->hint, "%s:%d:%d: %s",
                             item->file, item->line, item->column, item->text);
         } else if (item->file && item->line) {
-            announce_notice(engine, severity, item->rule, NULL, item->hint, "%s:%d: %s",
-                            item->file, item->line, item->text);
+            announce_notice(engine, severity, item->rule, NULL, item->hint, "%s:%d: %s", item->file,
+                            item->line, item->text);
         } else if (item->file) {
             announce_notice(engine, severity, item->rule, NULL, item->hint, "%s: %s", item->file,
                             item->text);

@@ -1,9 +1,10 @@
-// The life of a save (DESIGN 4): detect -> cut -> python, install, build -> start -> healthy -> switch.
+// The life of a save (DESIGN 4): detect -> cut -> python, install, build -> start -> healthy ->
+// switch.
 //
 // One deployment at a time. A change during it supersedes it: its build is cancelled, its candidate
 // killed, and a new one begins with what both asked for, so the last save wins. Whatever fails, the
-// serving instance is not touched. Stages whose inputs did not change are not run again: only a change
-// to a manifest asks for the build.
+// serving instance is not touched. Stages whose inputs did not change are not run again: only a
+// change to a manifest asks for the build.
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -131,8 +132,8 @@ void deployment_on_version(void *context, const struct tree_version *version,
     } else {
         for (enum stage stage = STAGE_PYTHON; stage <= STAGE_BUILD; stage++) {
             bool skipped = stage == STAGE_BUILD;
-            engine->stages[stage] = (struct stage_state){.state = skipped ? "skipped" : "cached",
-                                                         .ms = -1};
+            engine->stages[stage] =
+                (struct stage_state){.state = skipped ? "skipped" : "cached", .ms = -1};
         }
         snprintf(engine->stages[STAGE_PYTHON].detail, sizeof engine->stages[0].detail, "%s",
                  engine->built.python.version);
@@ -306,8 +307,7 @@ void deployment_fail(struct engine *engine, enum stage stage, const struct error
     engine->failure = error;
     engine->failure_stage = stage;
     snprintf(engine->failure_tag, sizeof engine->failure_tag, "%s", engine->deployment.tag);
-    snprintf(engine->failure_mend, sizeof engine->failure_mend, "%s",
-             mend ? mend : error.hint);
+    snprintf(engine->failure_mend, sizeof engine->failure_mend, "%s", mend ? mend : error.hint);
     engine->stages[stage].state = "failed";
     engine->stages[stage].ms = -1;
     snprintf(engine->stages[stage].detail, sizeof engine->stages[stage].detail, "%.90s",

@@ -1,10 +1,10 @@
-// The engine's life: born with one socket, told what to do by the first message, ended by its last client,
-// by a signal, or by being done.
+// The engine's life: born with one socket, told what to do by the first message, ended by its last
+// client, by a signal, or by being done.
 //
-// The end: everything is asked to stop, with 2 s for the app (10 in a rollout); when the last instance is
-// gone, or after the limit in any case, DONE is sent and the loop ends. If we are killed instead, the kernel
-// ends the instances (sandbox.h) and the next start sweeps our files: each engine holds a lock in its run
-// directory for as long as it lives.
+// The end: everything is asked to stop, with 2 s for the app (10 in a rollout); when the last
+// instance is gone, or after the limit in any case, DONE is sent and the loop ends. If we are
+// killed instead, the kernel ends the instances (sandbox.h) and the next start sweeps our files:
+// each engine holds a lock in its run directory for as long as it lives.
 
 #include "emulator/engine/engine.h"
 
@@ -106,7 +106,8 @@ int engine_environment(struct engine *engine, const char *tag, const char *insta
 
 // ---- directories ----
 
-// The lock file's lock, close-on-exec so that no child of ours keeps it. -1: somebody else holds it.
+// The lock file's lock, close-on-exec so that no child of ours keeps it. -1: somebody else holds
+// it.
 static int lock_file(const char *path)
 {
     int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
@@ -139,8 +140,8 @@ static void sweep_dead(const char *runs)
     }
 }
 
-// Without mounts root's app is another user, to whom layers and private directories are shown where they
-// lie; a home of mode 0700 would hide them.
+// Without mounts root's app is another user, to whom layers and private directories are shown where
+// they lie; a home of mode 0700 would hide them.
 static bool shows_cache(const struct engine *engine)
 {
     return engine->host.is_root && !engine->host.has[SANDBOX_MOUNT];
@@ -249,6 +250,22 @@ static int start_gateway(struct engine *engine, struct error *error)
     return 0;
 }
 
+// A project that was broken at the start may have been mended before anybody watched it.
+static void look_again(struct engine *engine)
+{
+    bool refused = !engine->deployment.active && !engine->has_served && *engine->failure.message &&
+                   engine->failure_stage == STAGE_DETECT;
+    if (engine->mode != MODE_UP || engine->stopping || !refused) {
+        return;
+    }
+    struct diagnostics ignored = {0};
+    if (project_load(&engine->project, engine->options.build_root, &ignored, NULL) == 0 &&
+        project_detect(&engine->project, &ignored, NULL) == 0) {
+        deployment_begin(engine, &(struct deploy_reason){.rebuild = true});
+    }
+    diagnostics_clear(&ignored);
+}
+
 static void on_tree_ready(void *context, size_t file_count, bool polling, const char *note)
 {
     struct engine *engine = context;
@@ -257,6 +274,7 @@ static void on_tree_ready(void *context, size_t file_count, bool polling, const 
     if (note && *note) {
         announce_notice(engine, "warning", NULL, NULL, NULL, "%s", note);
     }
+    look_again(engine);
 }
 
 static void on_tree_notice(void *context, const char *text)
@@ -286,7 +304,8 @@ static int start_tree(struct engine *engine, struct error *error)
     return engine->tree ? 0 : -1;
 }
 
-// Runs only while somebody looks: with plain lines an idle engine does not wake up at all (DESIGN 13).
+// Runs only while somebody looks: with plain lines an idle engine does not wake up at all (DESIGN
+// 13).
 static void read_meters(void *context)
 {
     struct engine *engine = context;
@@ -326,8 +345,8 @@ static void announce_level(struct engine *engine)
             engine->deviations++;
             announce_notice(engine, level == SANDBOX_LEVEL_NONE ? "error" : "deviation", NULL, NULL,
                             NULL, _("sandbox level %s: %s is not available here: %s"),
-                            sandbox_level_name(level), sandbox_feature_name((enum sandbox_feature)i),
-                            engine->host.reason[i]);
+                            sandbox_level_name(level),
+                            sandbox_feature_name((enum sandbox_feature)i), engine->host.reason[i]);
         }
     }
 }
@@ -368,8 +387,8 @@ static int start_pipeline(struct engine *engine, struct error *error)
         engine->meter_timer = loop_add_timer(engine->loop, METER_MS, read_meters, engine);
         loop_timer_stop(engine->meter_timer);
     }
-    deployment_begin(engine, &(struct deploy_reason){.rebuild = true,
-                                                     .no_cache = engine->options.no_cache});
+    deployment_begin(
+        engine, &(struct deploy_reason){.rebuild = true, .no_cache = engine->options.no_cache});
     return 0;
 }
 
@@ -476,8 +495,8 @@ static uint64_t journal_last_of(void *context)
     return engine->journal ? journal_last_seq(engine->journal) : 0;
 }
 
-// Order: first what others wait for (the port, the project's lock), then the clients read the journal to
-// its end, and only then do our files go.
+// Order: first what others wait for (the port, the project's lock), then the clients read the
+// journal to its end, and only then do our files go.
 static void release(struct engine *engine)
 {
     if (engine->tree) {

@@ -1,4 +1,5 @@
-// What: the engine's one state, shared by its files: engine.c (life), deployment.c (the life of a save),
+// What: the engine's one state, shared by its files: engine.c (life), deployment.c (the life of a
+// save),
 //       rollout.c (instances and traffic), announce.c (events), snapshot.c, requests.c (commands).
 // Not: for anybody else.
 #ifndef EMULATOR_ENGINE_INTERNAL_H
@@ -20,7 +21,15 @@
 #include "emulator/watch/tree.h"
 #include "sandbox/sandbox.h"
 
-enum engine_mode { MODE_UP, MODE_VERIFY, MODE_BUILD, MODE_EXEC, MODE_ENV, MODE_EXPLAIN, MODE__COUNT };
+enum engine_mode {
+    MODE_UP,
+    MODE_VERIFY,
+    MODE_BUILD,
+    MODE_EXEC,
+    MODE_ENV,
+    MODE_EXPLAIN,
+    MODE__COUNT
+};
 
 // The pipeline line, in order; also the snapshot's stages.
 enum stage {
@@ -38,7 +47,7 @@ _Static_assert(STAGE__COUNT == SNAPSHOT_STAGES, "the snapshot shows every stage"
 #define ENGINE_HOST_ID 61777
 
 struct engine_options {
-    char *host;        // "127.0.0.1"
+    char *host; // "127.0.0.1"
     int port;
     char *environment; // development | stage | production
     char *region;
@@ -52,7 +61,7 @@ enum role {
     ROLE_CANDIDATE,   // a deployment's new version
     ROLE_REPLACEMENT, // the serving version again: after a crash, or asked for
     ROLE_SERVING,
-    ROLE_OLD,         // draining
+    ROLE_OLD, // draining
 };
 
 // One instance and what the engine knows about it.
@@ -65,11 +74,11 @@ struct running {
     struct strlist built_lowers;
     struct loop_source *timer; // start limit; later the drain's limit
     enum role role;
-    bool judged;               // its failure has been told
+    bool judged; // its failure has been told
     bool warned_port;
-    unsigned bad_rounds;       // periodic checks failed in a row
-    int64_t begun_ms;          // of the save or command that caused it
-    char last_round[320];      // what the last round said, to tell only news
+    unsigned bad_rounds;  // periodic checks failed in a row
+    int64_t begun_ms;     // of the save or command that caused it
+    char last_round[320]; // what the last round said, to tell only news
     char *private_dir;
     int64_t cpu_ticks, cpu_read_ms, cpu_permille, memory_bytes, disk_bytes;
 };
@@ -80,7 +89,7 @@ struct deployment {
     bool from_save;
     int64_t begun_ms;
     char tag[24];
-    bool cut_pending;    // on_version still has to come for `tag`
+    bool cut_pending; // on_version still has to come for `tag`
     struct tree_version version;
     bool has_version;
     struct build *build;
@@ -113,18 +122,18 @@ struct engine {
     struct deployment deployment;
     struct build_result built;
     bool has_built;
-    bool build_pending;       // manifests changed since the last good build
+    bool build_pending; // manifests changed since the last good build
     struct running *runnings;
     struct tree_version last_version; // of the instance that died while serving
     struct strlist last_built_lowers;
     unsigned instance_counter, address_counter;
-    unsigned crashes;         // in a row, of the serving version
-    bool must_replace;        // what served is gone and its replacement does not serve yet
+    unsigned crashes;  // in a row, of the serving version
+    bool must_replace; // what served is gone and its replacement does not serve yet
     int64_t last_tag_s;
     char last_tag[24];
 
     struct stage_state stages[STAGE__COUNT];
-    struct error failure;     // kind NONE: none that is not mended
+    struct error failure; // kind NONE: none that is not mended
     enum stage failure_stage;
     char failure_tag[24];
     char failure_mend[640];
@@ -174,8 +183,8 @@ int deployment_detect(struct engine *engine, struct error *error);
 
 // ---- rollout.c ----
 struct running *rollout_start(struct engine *engine, const struct tree_version *version,
-                              const struct strlist *built_lowers, enum role role,
-                              int64_t begun_ms, struct error *error);
+                              const struct strlist *built_lowers, enum role role, int64_t begun_ms,
+                              struct error *error);
 struct running *rollout_start_command(struct engine *engine, char *const *argv, const int *fds,
                                       bool terminal, struct error *error);
 // If what served is gone: the same version again, later each time it dies young. Else nothing.

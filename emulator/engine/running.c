@@ -1,0 +1,317 @@
+// One instance from its sandbox to its end: address, environment, command, and what it reports.
+// What its reports mean for the project's traffic is rollout.c; whether it is healthy is verdict.c.
+
+#include <arpa/inet.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "emulator/engine/internal.h"
+#include "emulator/engine/running.h"
+#include "emulator/limits/limits.h"
+#include "emulator/limits/texts.h"
+#include "sandbox/base/cleanup.h"
+#include "sandbox/base/clock.h"
+#include "sandbox/base/i18n.h"
+#include "sandbox/base/fs.h"
+
+// ---- addresses ----
+
+static bool can_bind(uint32_t address, uint16_t port)
+{
+    auto_close int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    int yes = 1;
+    struct sockaddr_in name = {
+        .sin_family = AF_INET, .sin_port = htons(port), .sin_addr.s_addr = htonl(address)};
+    setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes);
+    return fd >= 0 && bind(fd, (struct sockaddr *)&name, sizeof name) == 0;
+}
+
+static uint16_t free_port(uint32_t address)
+{
+    auto_close int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    struct sockaddr_in name = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(address)};
+    socklen_t len = sizeof name;
+    if (fd < 0 || bind(fd, (struct sockaddr *)&name, sizeof name) < 0 ||
+        getsockname(fd, (struct sockaddr *)&name, &len) < 0) {
+        return 0;
+    }
+    return ntohs(name.sin_port);
+}
+
+// 127.77.N.M: N from the project, M counts up; taken ones are passed over. When the host itself
+// holds 0.0.0.0:3000 no address is free: then a private port behind the same public one (DESIGN 6).
+static void choose_address(struct engine *engine, struct instance_options *options)
+{
+    options->public_port = (uint16_t)LIMIT_APP_PORT;
+    options->actual_port = options->public_port;
+    if (!engine->host.has[SANDBOX_NOTIFY]) {
+        options->address = 0;
+        options->actual_port = options->public_port = free_port(INADDR_LOOPBACK);
+        return;
+    }
+    unsigned project = (unsigned)strtoul(engine->project.id + 8, NULL, 16) % 254 + 1;
+    uint32_t base = (127u << 24) | (77u << 16) | (project << 8);
+    for (int tries = 0; tries < 254; tries++) {
+        options->address = base | (engine->address_counter++ % 254 + 1);
+        if (can_bind(options->address, options->public_port)) {
+            return;
+        }
+    }
+    options->actual_port = free_port(options->address);
+}
+
+// ---- what it reports ----
+
+static void on_state(void *context, struct instance *instance)
+{
+    struct running *running = context;
+    struct event event = event_new(EVENT_INSTANCE);
+    event.instance = (char *)(uintptr_t)instance_name(instance);
+    event.version = (char *)(uintptr_t)instance_version(instance);
+    event.state = (char *)(uintptr_t)instance_state_name(instance_state(instance));
+    announce(running->engine, &event);
+}
+
+static void on_listening(void *context, struct instance *instance, const char *asked,
+                         uint16_t asked_port)
+{
+    struct running *running = context;
+    struct engine *engine = running->engine;
+    struct event event = event_new(EVENT_LISTEN);
+    event.instance = (char *)(uintptr_t)instance_name(instance);
+    event.text = (char *)(uintptr_t)asked;
+    announce(engine, &event);
+    if (asked_port != LIMIT_APP_PORT) {
+        if (!instance_is_listening(instance) && !running->warned_port) {
+            running->warned_port = true;
+            announce_notice(engine, "note", "P-92", NULL,
+                            _("take the port from LEANCLOUD_APP_PORT"),
+                            _("the app listens on port %u; the cloud reaches port %d only"),
+                            asked_port, (int)LIMIT_APP_PORT);
+        }
+        return;
+    }
+    if (running->health || running->judged || running->role == ROLE_OLD ||
+        running->role == ROLE_SERVING) {
+        return; // a second socket of the same port: pre-fork servers, dual stack
+    }
+    if (running_refuse_loopback(running, asked)) {
+        return;
+    }
+    announce_stage(engine, STAGE_HEALTHY, "running", -1, NULL);
+    running_start_health(running, LIMIT_PROBE_INTERVAL_MS);
+}
+
+static void on_failed(void *context, struct instance *instance, const struct error *error)
+{
+    (void)instance;
+    struct running *running = context;
+    struct engine *engine = running->engine;
+    if (running == engine->exec_running) {
+        running->judged = true;
+        requests_exec_failed(engine, error);
+        return;
+    }
+    running_judge(running, error, NULL);
+}
+
+static void on_gone(void *context, struct instance *instance, int wait_status, bool app_exited)
+{
+    (void)instance;
+    struct running *running = context;
+    struct engine *engine = running->engine;
+    health_free(running->health);
+    running->health = NULL;
+    if (running == engine->exec_running) {
+        engine->exec_running = NULL;
+        if (!running->judged) {
+            requests_exec_exited(engine, wait_status);
+        }
+    } else if (!engine->stopping) {
+        if (running->role == ROLE_SERVING) {
+            rollout_replace_dead(running, wait_status, app_exited);
+        } else if (running->role != ROLE_OLD && !running->judged) {
+            running_judge_exit(running, wait_status, app_exited);
+        }
+    }
+    running_free(running);
+    touch(engine);
+    engine_end_if_empty(engine);
+}
+
+static void on_output(void *context, struct instance *instance)
+{
+    (void)instance;
+    struct running *running = context;
+    journal_flush(running->engine->journal);
+    server_touch_journal(running->engine->server);
+}
+
+// ---- starting and freeing ----
+
+static struct running *new_running(struct engine *engine, const char *name, enum role role,
+                                   struct error *error)
+{
+    struct running *running = mem_alloc(sizeof *running);
+    running->engine = engine;
+    running->role = role;
+    running->cpu_permille = -1;
+    struct build_mounts mounts = {0};
+    build_mounts_for(&mounts, &engine->built, &engine->host);
+    struct instance_options options = {
+        .region = engine->options.region,
+        .binds = mounts.binds,
+        .bind_count = mounts.bind_count,
+        .host = &engine->host,
+        .host_uid = ENGINE_HOST_ID,
+        .host_gid = ENGINE_HOST_ID,
+        .journal = engine->journal,
+        .context = running,
+        .on_state = on_state,
+        .on_listening = on_listening,
+        .on_failed = on_failed,
+        .on_gone = on_gone,
+        .on_output = on_output,
+    };
+    snprintf(options.name, sizeof options.name, "%s", name);
+    choose_address(engine, &options);
+    if (!engine->host.has[SANDBOX_MOUNT]) {
+        running->private_dir = str_printf("%s/private-%s", engine->run_dir, name);
+        if (fs_mkdir_p(running->private_dir, 0700, error) < 0) {
+            free(running->private_dir);
+            free(running);
+            build_mounts_release(&mounts);
+            return NULL;
+        }
+        options.private_dir = running->private_dir;
+    }
+    running->instance = instance_new(engine->loop, &options, error);
+    build_mounts_release(&mounts);
+    if (!running->instance) {
+        free(running->private_dir);
+        free(running);
+        return NULL;
+    }
+    running->next = engine->runnings;
+    engine->runnings = running;
+    return running;
+}
+
+static int go(struct running *running, char *const *argv, const int *fds, bool terminal,
+              struct error *error)
+{
+    struct engine *engine = running->engine;
+    struct environment environment = {0};
+    struct diagnostics diagnostics = {0};
+    struct strlist env = {0};
+    const char *home = instance_home(running->instance);
+    int result = engine_environment(engine, running->version.tag, instance_name(running->instance),
+                                    instance_public_port(running->instance), home, &environment,
+                                    &diagnostics, error);
+    announce_diagnostics(engine, &diagnostics);
+    diagnostics_clear(&diagnostics);
+    if (result == 0) {
+        environment_to_list(&environment, &env);
+        result = instance_go(running->instance, &running->version, &running->built_lowers, argv,
+                             env.items, fds, terminal, error);
+    }
+    strlist_clear(&env);
+    environment_release(&environment);
+    return result;
+}
+
+// What the cloud would run: `run:` by a shell (P-21, P-37), else the default server (P-80).
+static void app_command(const struct engine *engine, const struct running *running,
+                        struct strlist *argv)
+{
+    const char *run = engine->project.yaml.run;
+    if (run) {
+        strlist_add(argv, "/bin/sh");
+        strlist_add(argv, "-c");
+        strlist_add(argv, run);
+    } else {
+        strlist_addf(argv, "%s/bin/python", engine->built.layer_target);
+        strlist_add(argv, "-u"); // P-126
+        strlist_add(argv, instance_runner(running->instance));
+    }
+}
+
+struct running *rollout_start(struct engine *engine, const struct tree_version *version,
+                              const struct strlist *built_lowers, enum role role, int64_t begun_ms,
+                              struct error *error)
+{
+    char name[32];
+    snprintf(name, sizeof name, "%.20s%u", engine->options.group, ++engine->instance_counter);
+    struct running *running = new_running(engine, name, role, error);
+    if (!running) {
+        return NULL;
+    }
+    running->begun_ms = begun_ms;
+    tree_version_copy(&running->version, version);
+    strlist_copy(&running->built_lowers, built_lowers);
+    struct strlist argv = {0};
+    app_command(engine, running, &argv);
+    int result = go(running, argv.items, NULL, false, error);
+    strlist_clear(&argv);
+    if (result < 0) {
+        running->judged = true; // the caller tells; on_gone only cleans up
+        instance_terminate(running->instance, 0);
+        return NULL;
+    }
+    running->timer = loop_add_timer(engine->loop, engine->project.yaml.startup_timeout_s * 1000LL,
+                                    running_judge_timeout, running);
+    if (!engine->host.has[SANDBOX_NOTIFY]) {
+        // COMPAT: without the broker nobody tells the moment of listen; ask more often than the
+        // cloud.
+        running_start_health(running, LIMIT_PROBE_INTERVAL_MS / 10);
+    }
+    return running;
+}
+
+struct running *rollout_start_command(struct engine *engine, char *const *argv, const int *fds,
+                                      bool terminal, struct error *error)
+{
+    struct running *running = new_running(engine, "exec1", ROLE_OLD, error);
+    if (!running) {
+        return NULL;
+    }
+    tree_version_copy(&running->version, &engine->deployment.version);
+    strlist_copy(&running->built_lowers, &engine->built.built_lowers);
+    engine->exec_running = running;
+    if (go(running, argv, fds, terminal, error) < 0) {
+        running->judged = true;
+        engine->exec_running = NULL;
+        instance_terminate(running->instance, 0);
+        return NULL;
+    }
+    return running;
+}
+
+void running_free(struct running *running)
+{
+    struct engine *engine = running->engine;
+    for (struct running **slot = &engine->runnings; *slot; slot = &(*slot)->next) {
+        if (*slot == running) {
+            *slot = running->next;
+            break;
+        }
+    }
+    health_free(running->health);
+    loop_source_free(running->timer);
+    instance_free(running->instance);
+    if (running->version.tag && engine->tree &&
+        !rollout_version_in_use(engine, running->version.tag)) {
+        tree_release_version(engine->tree, running->version.tag);
+    }
+    tree_version_release(&running->version);
+    strlist_clear(&running->built_lowers);
+    if (running->private_dir) {
+        fs_remove_tree(running->private_dir, NULL);
+        free(running->private_dir);
+    }
+    free(running);
+}

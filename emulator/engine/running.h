@@ -1,0 +1,24 @@
+// What: what running.c, verdict.c and rollout.c know of each other. Not: for anybody else.
+#ifndef EMULATOR_ENGINE_RUNNING_H
+#define EMULATOR_ENGINE_RUNNING_H
+
+#include "emulator/engine/internal.h"
+
+// ---- running.c: one instance ----
+void running_free(struct running *running);
+
+// ---- verdict.c: is it healthy ----
+// A verdict about a candidate or a replacement: told once, and the instance goes. mend may be NULL.
+void running_judge(struct running *running, const struct error *error, const char *mend);
+void running_judge_timeout(void *context);
+void running_judge_exit(struct running *running, int wait_status, bool app_exited);
+void running_start_health(struct running *running, int64_t interval_ms);
+// P-105: true: it was refused.
+bool running_refuse_loopback(struct running *running, const char *asked);
+
+// ---- rollout.c: who serves ----
+bool rollout_version_in_use(const struct engine *engine, const char *tag);
+void rollout_take_over(struct running *running);
+void rollout_replace_dead(struct running *running, int wait_status, bool app_exited);
+
+#endif
