@@ -51,7 +51,7 @@ struct client *client_connect(const char *socket_path, struct error *error)
         error_set(error, ERROR_HOST, _("%s: too long for a socket's address"), socket_path);
         return NULL;
     }
-    strcpy(address.sun_path, socket_path);
+    memcpy(address.sun_path, socket_path, strlen(socket_path) + 1);
     auto_close int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
     if (fd < 0 || connect(fd, (const struct sockaddr *)&address, sizeof address) < 0) {
         error_set_errno(error, ERROR_HOST, errno, "%s", socket_path);

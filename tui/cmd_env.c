@@ -67,8 +67,7 @@ static void print_all(const struct cJSON *variables, const char *format, bool ma
         }
     }
     if (strcmp(format, "json") == 0) {
-        auto_free
-        char *text = json_print(flat);
+        auto_free char *text = json_print(flat);
         printf("%s\n", text);
     }
     json_free(flat);

@@ -29,7 +29,7 @@ static bool resolve(const char *path, size_t len, long line, const char *project
     if (strlen(full) >= sizeof ret->path || !fs_is_file(full)) {
         return false;
     }
-    strcpy(ret->path, full);
+    memcpy(ret->path, full, strlen(full) + 1);
     ret->line = (int)line;
     return true;
 }

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "emulator/limits/limits.h"
 #include "sandbox/base/buf.h"
 #include "sandbox/base/cleanup.h"
 #include "sandbox/base/clock.h"
@@ -18,7 +19,6 @@
 #define STREAM_COLS     3
 #define SOURCE_COLS_MIN 4
 #define SOURCE_COLS_MAX 12
-#define CLOUD_LINE_MAX  4096 // characters (P-120); what the cloud cuts off is drawn dim
 
 struct log_row {
     uint64_t seq;
@@ -155,8 +155,8 @@ static void layout_line(struct log_view *view, const struct log_row *head, const
             col = indent(row, capacity, hanging);
             col += words ? move_last_word(row - 1, row, capacity) : 0;
         }
-        if (++count > CLOUD_LINE_MAX && head->stream <= JOURNAL_ERR) {
-            glyph.style.dim = true;
+        if (++count > LIMIT_LOG_LINE_CHARACTERS && head->stream <= JOURNAL_ERR) {
+            glyph.style.dim = true; // the cloud cuts it off
         }
         add_glyph(row, capacity, &glyph);
         col += glyph.cols;

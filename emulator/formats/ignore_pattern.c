@@ -307,6 +307,8 @@ void ignore_regex_free(struct ignore_regex *regex)
 
 // ---- matching ----
 
+#define SMALL_SET 64
+
 static bool atom_takes(const struct atom *atom, uint32_t code)
 {
     for (size_t i = 0; i < atom->count; i++) {
@@ -335,8 +337,7 @@ static void reach(const struct ignore_regex *regex, unsigned char *set, size_t a
 bool ignore_regex_match(const struct ignore_regex *regex, const char *text)
 {
     size_t size = regex->count + 1;
-    auto_free
-    unsigned char *sets = mem_alloc(2 * size);
+    auto_free unsigned char *sets = mem_alloc(2 * size);
     unsigned char *now = sets;
     unsigned char *next = sets + size;
     size_t len = strlen(text);

@@ -1,11 +1,10 @@
 // What: the two kinds of pattern that the upload's ignore rules are made of, as Go's library reads
-//       them: a regular expression that a glob was turned into, and filepath.Match. Pure.
+//      them: a regular expression that a glob was turned into, and filepath.Match. Pure.
 // Why our own: the upload's oddities come from exactly these two (P-223), and POSIX regular
-//       expressions or fnmatch differ in classes, escapes and what "/" is.
+//      expressions or fnmatch differ in classes, escapes and what "/" is.
 // Sources: P-223; pkg.go.dev/regexp/syntax, pkg.go.dev/path/filepath#Match.
 // Not: all of Go's syntax. Groups, alternatives, {n}, \b, \p and octal escapes, which a glob
-// reaches only
-//      through a backslash, are refused as "not supported here".
+//      reaches only through a backslash, are refused as "not supported here".
 #ifndef EMULATOR_FORMATS_IGNORE_PATTERN_H
 #define EMULATOR_FORMATS_IGNORE_PATTERN_H
 

@@ -106,8 +106,7 @@ static char *quote(const char *text)
 static int refuse(struct error *error, unsigned line, const char *pattern, const char *before,
                   const char *after)
 {
-    auto_free
-    char *quoted = quote(pattern);
+    auto_free char *quoted = quote(pattern);
     error_set(error, ERROR_PROJECT, "parseignore: %s%s%s on line %u", before, quoted, after, line);
     error_set_where(error, "%s:%u", LEANIGNORE_NAME, line);
     error_set_rule(error, "P-223", error ? error->message : NULL);
@@ -127,13 +126,11 @@ static int compile_glob(struct rule *rule, const char *pattern, struct error *er
         return 0;
     }
     rule->kind = RULE_REGEX;
-    auto_free
-    char *source = ignore_glob_to_regex(pattern);
+    auto_free char *source = ignore_glob_to_regex(pattern);
     const char *problem;
     rule->regex = ignore_regex_new(source, &problem);
     if (!rule->regex) {
-        auto_free
-        char *after = str_printf(": error parsing regexp: %s: `%s`", problem, source);
+        auto_free char *after = str_printf(": error parsing regexp: %s: `%s`", problem, source);
         return refuse(error, rule->line, pattern, "invalid pattern ", after);
     }
     return 0;
@@ -147,8 +144,7 @@ static int compile(struct rule *rule, const char *line, struct error *error)
     size_t len = strlen(line);
     size_t kept = trimmed_length(line, len);
     // A backslash keeps the blanks behind it.
-    auto_free
-    char *copy = str_dup_len(line, kept > 0 && line[kept - 1] == '\\' ? len : kept);
+    auto_free char *copy = str_dup_len(line, kept > 0 && line[kept - 1] == '\\' ? len : kept);
     char *pattern = copy;
     if (*pattern == '!') {
         rule->negated = true;
@@ -182,8 +178,7 @@ static int add_line(struct leanignore *ignore, const char *line, size_t len, uns
     ignore->rules = mem_resize(ignore->rules, (ignore->count + 1) * sizeof *ignore->rules);
     struct rule *rule = &ignore->rules[ignore->count++];
     *rule = (struct rule){.line = number};
-    auto_free
-    char *text = str_dup_len(line, len);
+    auto_free char *text = str_dup_len(line, len);
     return compile(rule, text, error);
 }
 

@@ -116,8 +116,7 @@ struct journal *journal_create(const struct journal_options *options, struct err
     if (fs_mkdir_p(options->dir, 0700, error) < 0) {
         return NULL;
     }
-    auto_close
-    int dir_fd = open(options->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    auto_close int dir_fd = open(options->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (dir_fd < 0 || fchmod(dir_fd, 0700) < 0) {
         error_set_errno(error, ERROR_SYSTEM, errno, _("the log directory %s"), options->dir);
         return NULL;
@@ -196,11 +195,9 @@ static bool open_segment(struct journal *journal)
     uint64_t first = journal->next_seq - journal->offset_count;
     char name[JOURNAL_NAME_SIZE];
     segment_name(name, first, "log");
-    auto_close
-    int log_fd = create_file(journal, name);
+    auto_close int log_fd = create_file(journal, name);
     segment_name(name, first, "idx");
-    auto_close
-    int index_fd = log_fd >= 0 ? create_file(journal, name) : -1;
+    auto_close int index_fd = log_fd >= 0 ? create_file(journal, name) : -1;
     if (index_fd < 0) {
         int errnum = errno;
         unlink_segment(journal, first);

@@ -56,10 +56,8 @@ static bool read_head(int fd, struct journal_head *ret_head)
 
 struct journal_reader *journal_open(const char *dir, struct error *error)
 {
-    auto_close
-    int dir_fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    auto_close
-    int head_fd =
+    auto_close int dir_fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    auto_close int head_fd =
         dir_fd >= 0 ? openat(dir_fd, JOURNAL_HEAD_NAME, O_RDONLY | O_CLOEXEC | O_NOFOLLOW) : -1;
     if (head_fd < 0) {
         error_set_errno(error, ERROR_SYSTEM, errno, _("the log in %s cannot be read"), dir);
@@ -164,11 +162,9 @@ static bool open_segment(struct journal_reader *reader, uint64_t first)
     close_segment(reader);
     char name[JOURNAL_NAME_SIZE];
     snprintf(name, sizeof name, "%016" PRIx64 ".log", first);
-    auto_close
-    int log_fd = openat(reader->dir_fd, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    auto_close int log_fd = openat(reader->dir_fd, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
     snprintf(name, sizeof name, "%016" PRIx64 ".idx", first);
-    auto_close
-    int index_fd = openat(reader->dir_fd, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    auto_close int index_fd = openat(reader->dir_fd, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
     if (log_fd < 0 || index_fd < 0) {
         return false;
     }

@@ -1,6 +1,6 @@
-// What the inventory says is compared with the base, node by node, and only for nodes that were touched
-// since the last version. Nothing is committed to the nodes before the whole layer is written: a full disk
-// leaves the last version's truth intact.
+// What the inventory says is compared with the base, node by node, and only for nodes that were
+// touched since the last version. Nothing is committed to the nodes before the whole layer is
+// written: a full disk leaves the last version's truth intact.
 #include "emulator/version/cut.h"
 
 #include <dirent.h>
@@ -18,6 +18,8 @@
 #include "sandbox/base/mem.h"
 
 #define LOCK_WAIT_MS  3000
+#define IDLE_MS       4
+#define WASTE         ".dead-"
 #define DELTA_FILES   500 // beyond either of these the next version begins a new base
 #define DELTA_SMALL   50
 #define DELTA_PERCENT 25
@@ -51,7 +53,62 @@ void cut_remove(struct cut *cut, const char *name)
         return;
     }
     auto_free char *path = fs_join(cut->store, name);
-    fs_remove_tree(path, NULL);
+    auto_free char *waste = str_printf("%s/" WASTE "%s", cut->store, name);
+    if (rename(path, waste) == 0) {
+        cut->waste = true;
+    } else {
+        fs_remove_tree(path, NULL);
+    }
+}
+
+// Empties the directory until the time is over. true: it is empty.
+static bool empty_some(int fd, int64_t until_ms)
+{
+    DIR *stream = fdopendir(fd);
+    bool empty = stream != NULL;
+    struct dirent *entry;
+    while (empty && (entry = readdir(stream))) {
+        const char *name = entry->d_name;
+        if (strcmp(name, ".") == 0 || strcmp(name, "..") == 0) {
+            continue;
+        }
+        if (entry->d_type == DT_DIR) {
+            int below = openat(fd, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+            empty =
+                below >= 0 && empty_some(below, until_ms) && unlinkat(fd, name, AT_REMOVEDIR) == 0;
+        } else {
+            empty = unlinkat(fd, name, 0) == 0;
+        }
+        empty = empty && clock_now_ms() < until_ms;
+    }
+    if (stream) {
+        closedir(stream);
+    } else {
+        close(fd);
+    }
+    return empty;
+}
+
+bool cut_idle(struct cut *cut)
+{
+    int64_t until_ms = clock_now_ms() + IDLE_MS;
+    DIR *stream = cut->waste ? opendir(cut->store) : NULL;
+    struct dirent *entry;
+    cut->waste = false;
+    while (stream && !cut->waste && (entry = readdir(stream))) {
+        if (!str_starts_with(entry->d_name, WASTE)) {
+            continue;
+        }
+        int fd =
+            openat(dirfd(stream), entry->d_name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+        cut->waste = !(fd >= 0 && empty_some(fd, until_ms) &&
+                       unlinkat(dirfd(stream), entry->d_name, AT_REMOVEDIR) == 0) &&
+                     clock_now_ms() >= until_ms; // else it cannot be removed: leave it
+    }
+    if (stream) {
+        closedir(stream);
+    }
+    return cut->waste;
 }
 
 static int sweep(struct cut *cut, const struct strlist *keep, struct error *error)
@@ -63,6 +120,7 @@ static int sweep(struct cut *cut, const struct strlist *keep, struct error *erro
     struct strlist dead = {0};
     struct dirent *entry;
     while ((entry = readdir(stream))) {
+        cut->waste = cut->waste || str_starts_with(entry->d_name, WASTE);
         if (is_version_dir(entry->d_name) && !strlist_contains(keep, entry->d_name)) {
             strlist_add(&dead, entry->d_name);
         }
@@ -346,9 +404,9 @@ static void commit_delta(struct work *work, char *name)
     free(cut->delta);
     cut->delta = name;
     size_t count = cut->differs.count;
-    cut->want_base = count > DELTA_FILES ||
-                     (count > DELTA_SMALL &&
-                      count * 100 > work->scan->inventory.files * (size_t)DELTA_PERCENT);
+    cut->want_base =
+        count > DELTA_FILES ||
+        (count > DELTA_SMALL && count * 100 > work->scan->inventory.files * (size_t)DELTA_PERCENT);
 }
 
 static int begin_layer(struct work *work, const char *name)

@@ -142,7 +142,8 @@ static int rewind_both(int from, int to)
 
 // Never truncated at the first try: ext4 writes a truncated file to the disk when it is closed
 // (auto_da_alloc), and a version would cost 0.7 ms a file instead of 0.05.
-static int copy_once(struct layer *layer, int from, int to, struct stat *ret_before, bool *ret_still)
+static int copy_once(struct layer *layer, int from, int to, struct stat *ret_before,
+                     bool *ret_still)
 {
     struct stat after;
     if (fstat(from, ret_before) < 0 || copy_bytes(from, to) < 0 || fstat(from, &after) < 0) {

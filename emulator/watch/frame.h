@@ -1,6 +1,6 @@
-// What: the messages between the engine and the tree helper, over one socket pair.
-//       length (uint32_t, of what follows), type (uint8_t), then fields: numbers as uint64_t, texts as
-//       uint32_t length and bytes.
+// What: the messages between the engine and the tree helper, over one socket pair. length
+//      (uint32_t, of what follows), type (uint8_t), then fields: numbers as uint64_t, texts as
+//      uint32_t length and bytes.
 // Why not JSON: paths are bytes, and both ends are the same executable.
 #ifndef EMULATOR_WATCH_FRAME_H
 #define EMULATOR_WATCH_FRAME_H
@@ -17,16 +17,17 @@
 
 enum frame_type {
     // to the helper
-    FRAME_START = 1, // root, store, flags, uid, gid, file count, lowers of the last version, dirs to keep
-    FRAME_CUT,       // tag
-    FRAME_REMOVE,    // a directory's name in the store
+    FRAME_START =
+        1,     // root, store, flags, uid, gid, file count, lowers of the last version, dirs to keep
+    FRAME_CUT, // tag
+    FRAME_REMOVE, // a directory's name in the store
     // from the helper
-    FRAME_READY,     // file count, polling, note
-    FRAME_CHANGED,   // total, rescan, paths
-    FRAME_VERSION,   // tag, lowers, file count, bytes, changed, written
-    FRAME_FAILED,    // tag, the error object
-    FRAME_NOTICE,    // text
-    FRAME_FATAL,     // the error object
+    FRAME_READY,   // file count, polling, note
+    FRAME_CHANGED, // total, rescan, paths
+    FRAME_VERSION, // tag, lowers, file count, bytes, changed, written
+    FRAME_FAILED,  // tag, the error object
+    FRAME_NOTICE,  // text
+    FRAME_FATAL,   // the error object
 };
 
 enum { START_WATCH = 1, START_OWN = 2 };
@@ -44,7 +45,8 @@ struct frame {
     const char *at, *end;
     bool bad; // a field was missing
 };
-// true: the first whole frame of in; frame_drop() it afterwards. *ret_bad when it can never become one.
+// true: the first whole frame of in; frame_drop() it afterwards. *ret_bad when it can never become
+// one.
 bool frame_next(const struct buf *in, struct frame *ret_frame, bool *ret_bad);
 void frame_drop(struct buf *in);
 uint64_t frame_number(struct frame *frame);

@@ -1,6 +1,6 @@
-// The helper's side: "leanlocal @tree". One turn: read what inotify has, let settle decide, tell, cut.
-// A cut waits until nothing is half saved, and what is pending is told before it: so a version never holds
-// a change that the engine has not heard of, and never an editor's half-finished dance.
+// The helper's side: "leanlocal @tree". One turn: read what inotify has, let settle decide, tell,
+// cut. A cut waits until nothing is half saved, and what is pending is told before it: so a version
+// never holds a change that the engine has not heard of, and never an editor's half-finished dance.
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -98,7 +98,8 @@ static void send_failed(struct helper *helper, const char *tag, const struct err
 
 // ---- what has changed ----
 
-// Against what was told last; the content of a file that never changed before is in the last version.
+// Against what was told last; the content of a file that never changed before is in the last
+// version.
 static bool content_differs(struct helper *helper, struct node *node)
 {
     auto_free char *path = node_path(node);
@@ -108,8 +109,7 @@ static bool content_differs(struct helper *helper, struct node *node)
         return false; // gone in this moment: its event is on the way
     }
     unsigned char then[DIGEST_SIZE];
-    auto_free char *stored =
-        node->digest_known ? NULL : cut_stored_path(&helper->cut, node);
+    auto_free char *stored = node->digest_known ? NULL : cut_stored_path(&helper->cut, node);
     bool known = node->digest_known || (stored && digest_file(stored, then) == 0);
     if (node->digest_known) {
         memcpy(then, node->digest, DIGEST_SIZE);
@@ -209,9 +209,8 @@ static const struct {
     const char *name;
 } blind_systems[] = {
     // Changes made elsewhere, or beneath, raise no events here.
-    {0x6969, "NFS"},       {0x65735546, "FUSE"},   {0x01021997, "9p"},
-    {0x517b, "SMB"},       {0xff534d42, "CIFS"},   {0xfe534d42, "SMB2"},
-    {0x786f4256, "vboxsf"}, {0x5346414f, "AFS"},
+    {0x6969, "NFS"},      {0x65735546, "FUSE"}, {0x01021997, "9p"},     {0x517b, "SMB"},
+    {0xff534d42, "CIFS"}, {0xfe534d42, "SMB2"}, {0x786f4256, "vboxsf"}, {0x5346414f, "AFS"},
 };
 
 static const char *blind_system(const char *root)
@@ -258,8 +257,8 @@ static void start_watching(struct helper *helper)
     if (blind) {
         start_polling(helper, str_printf(_("no file events on %s"), blind));
     } else if (scan_watch(&helper->scan, &error) < 0) {
-        start_polling(helper, error.errnum == EMFILE ? watcher_limit_text(EMFILE)
-                                                     : str_dup(error.message));
+        start_polling(helper,
+                      error.errnum == EMFILE ? watcher_limit_text(EMFILE) : str_dup(error.message));
     }
 }
 
@@ -525,6 +524,9 @@ static int next_wait(struct helper *helper, int64_t now_ms)
         int64_t due = helper->cut_asked_ms + CUT_WAIT_MS;
         wait = earlier(wait, due > now_ms ? due - now_ms : 0);
     }
+    if (helper->cut.waste) {
+        wait = earlier(wait, 1); // deletes a little whenever nothing else is to be done
+    }
     return wait > 60000 ? 60000 : (int)wait;
 }
 
@@ -564,8 +566,12 @@ int tree_helper_main(int argc, char **argv)
         if (helper->scan.watcher) {
             fds[1].fd = watcher_fd(helper->scan.watcher);
         }
-        if (poll(fds, 2, started ? next_wait(helper, clock_now_ms()) : -1) < 0 && errno != EINTR) {
+        int ready = poll(fds, 2, started ? next_wait(helper, clock_now_ms()) : -1);
+        if (ready < 0 && errno != EINTR) {
             break;
+        }
+        if (ready == 0 && helper->cut.waste && !settle_pending(&helper->scan.settle)) {
+            cut_idle(&helper->cut);
         }
         if (fds[0].revents) {
             read_engine(helper);

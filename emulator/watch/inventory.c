@@ -74,8 +74,7 @@ static void grow(struct inventory *inventory)
         for (struct node *node = old[i]; node;) {
             struct node *next = node->hash_next;
             struct node **slot =
-                &inventory
-                     ->table[hash_of(node->parent, node->name) & (inventory->table_size - 1)];
+                &inventory->table[hash_of(node->parent, node->name) & (inventory->table_size - 1)];
             node->hash_next = *slot;
             *slot = node;
             node = next;

@@ -1,6 +1,6 @@
-// What: what the helper knows about the project's files: one node per path, found by (directory, name).
-// Why nodes stay when their file goes: what was told last and what the last version holds is still to
-//      be compared with what comes.
+// What: what the helper knows about the project's files: one node per path, found by (directory,
+//      name). Why nodes stay when their file goes: what was told last and what the last version
+//      holds is still to be compared with what comes.
 // Owns: the nodes; inventory_forget() frees one when nothing refers to it any more.
 // Not: reading the disk; see scan.h.
 #ifndef EMULATOR_WATCH_INVENTORY_H
@@ -22,7 +22,8 @@ struct stamp {
     uint64_t dev, ino, size;
     int64_t mtime_ns, ctime_ns;
     bool executable;
-    bool fresh; // the file changed so short before we looked that a second change could look the same
+    bool fresh; // the file changed so short before we looked that a second change could look the
+                // same
 };
 
 #define DIGEST_SIZE 16
@@ -41,8 +42,8 @@ struct node {
     bool linked : 1;                // reached through a symbolic link
     bool told : 1;                  // the file existed when we last told
     bool digest_known : 1;
-    bool changed : 1;               // is in the list of what may have to be told
-    bool touched : 1;               // is in the list of what the next cut looks at
+    bool changed : 1; // is in the list of what may have to be told
+    bool touched : 1; // is in the list of what the next cut looks at
     bool in_base : 1;
     bool stale : 1;   // the last delta's copy is not what is on disk now
     bool differs : 1; // from the base: is in the list that the next delta is made of

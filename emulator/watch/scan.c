@@ -1,5 +1,5 @@
-// Events only say where to look; what is true is asked from the disk each time. So the order of events,
-// renames, and directories that come and go need no bookkeeping of their own.
+// Events only say where to look; what is true is asked from the disk each time. So the order of
+// events, renames, and directories that come and go need no bookkeeping of their own.
 #include "emulator/watch/scan.h"
 
 #include <dirent.h>
@@ -23,7 +23,8 @@
 #define NOTICES_MAX 64
 #define DEPTH_MAX   128
 
-static void scan_entry(struct scan *scan, struct node *dir, const char *name, bool content);
+static void scan_entry(struct scan *scan, struct node *dir, const char *dir_path, const char *name,
+                       bool content);
 static void scan_directory(struct scan *scan, struct node *dir);
 
 // ---- notices ----
@@ -163,8 +164,8 @@ static char *absolute(const struct scan *scan, const struct node *node)
     return node->parent ? fs_join(scan->root, path) : str_dup(scan->root);
 }
 
-// A link's target may change, be replaced, or the link after it: each hop's directory is watched for that
-// one name.
+// A link's target may change, be replaced, or the link after it: each hop's directory is watched
+// for that one name.
 static void watch_hops(struct scan *scan, struct node *node)
 {
     node->linked = true;
@@ -240,8 +241,8 @@ int scan_watch(struct scan *scan, struct error *error)
 
 // ---- nodes ----
 
-// Nodes are only emptied here: events that are being worked on may point at them. Who takes them off the
-// lists frees them.
+// Nodes are only emptied here: events that are being worked on may point at them. Who takes them
+// off the lists frees them.
 static void empty_below(struct scan *scan, struct node *node)
 {
     for (struct node *child = node->first_child; child; child = child->next) {
@@ -331,8 +332,7 @@ static void set_directory(struct scan *scan, struct node *node, const char *path
         set_gone(scan, node);
     }
     if (is_circle(node->parent, info)) {
-        scan_notice(scan, _("%s is a link in a circle: left out (the upload would not end)"),
-                    path);
+        scan_notice(scan, _("%s is a link in a circle: left out (the upload would not end)"), path);
         set_gone(scan, node);
         return;
     }
@@ -341,8 +341,9 @@ static void set_directory(struct scan *scan, struct node *node, const char *path
         return;
     }
     if (is_virtualenv(scan, path)) {
-        scan_notice(scan, _("%s is a virtualenv: not watched and not part of a version; add it to "
-                            ".leanignore, or the upload takes it along"),
+        scan_notice(scan,
+                    _("%s is a virtualenv: not watched and not part of a version; add it to "
+                      ".leanignore, or the upload takes it along"),
                     path);
         set_gone(scan, node);
         return;
@@ -380,7 +381,8 @@ static bool look(struct scan *scan, const char *path, struct stat *ret_info, boo
 
 static bool can_read(struct scan *scan, const char *path, bool is_dir)
 {
-    if (faccessat(scan->root_fd, path, is_dir ? R_OK | X_OK : R_OK, AT_EACCESS) == 0) {
+    if (geteuid() == 0 ||
+        faccessat(scan->root_fd, path, is_dir ? R_OK | X_OK : R_OK, AT_EACCESS) == 0) {
         return true;
     }
     if (errno == EACCES) {
@@ -390,12 +392,12 @@ static bool can_read(struct scan *scan, const char *path, bool is_dir)
 }
 
 // content: an event said that the content may have changed, whatever the times say.
-static void scan_entry(struct scan *scan, struct node *dir, const char *name, bool content)
+static void scan_entry(struct scan *scan, struct node *dir, const char *dir_path, const char *name,
+                       bool content)
 {
     if (rules_is_noise(name)) {
         return;
     }
-    auto_free char *dir_path = node_path(dir);
     auto_free char *path = dir->parent ? fs_join(dir_path, name) : str_dup(name);
     struct stat info;
     bool linked = false;
@@ -430,8 +432,15 @@ static void scan_entry(struct scan *scan, struct node *dir, const char *name, bo
     }
 }
 
+static void scan_name(struct scan *scan, struct node *dir, const char *name, bool content)
+{
+    auto_free char *dir_path = node_path(dir);
+    scan_entry(scan, dir, dir_path, name, content);
+}
+
 static void scan_directory(struct scan *scan, struct node *dir)
 {
+    auto_free char *dir_path = node_path(dir);
     auto_free char *full = absolute(scan, dir);
     if (dir->wd < 0 && scan->watcher) {
         dir->wd = add_watch(scan, full, dir, NULL); // first watched, then listed
@@ -448,7 +457,7 @@ static void scan_directory(struct scan *scan, struct node *dir)
     struct dirent *entry;
     while ((entry = readdir(stream))) {
         if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0) {
-            scan_entry(scan, dir, entry->d_name, false);
+            scan_entry(scan, dir, dir_path, entry->d_name, false);
         }
     }
     closedir(stream);
@@ -493,7 +502,7 @@ void scan_load_rules(struct scan *scan)
 bool scan_look_again(struct scan *scan, struct node *node)
 {
     if (node->parent) {
-        scan_entry(scan, node->parent, node->name, false);
+        scan_name(scan, node->parent, node->name, false);
     }
     return node->kind == NODE_FILE;
 }
@@ -526,7 +535,7 @@ static bool take_event(struct scan *scan, struct node *dir, const char *name, ui
         scan->rules_changed = true;
     }
     bool content = (mask & ~(uint32_t)(IN_ATTRIB | IN_ISDIR)) != 0;
-    scan_entry(scan, dir, name, content);
+    scan_name(scan, dir, name, content);
     struct node *node = inventory_find(&scan->inventory, dir, name);
     if (!node) {
         return false;
@@ -552,7 +561,8 @@ static bool take_ref(struct scan *scan, struct watch_ref ref, const struct watch
         return false;
     }
     if (ref.name) {
-        // A link's target, or a link on the way to it. Seen from here it is never incomplete by name.
+        // A link's target, or a link on the way to it. Seen from here it is never incomplete by
+        // name.
         return strcmp(ref.name, event->name) == 0 &&
                take_event(scan, ref.node->parent, ref.node->name, event->mask & ~(uint32_t)IN_ISDIR,
                           now_ms);

@@ -1,11 +1,11 @@
-// What: brings the inventory in line with the disk: all of it at the start, one name after an event; and
-//       keeps the table inotify descriptor -> what it is about.
-// Order: scan_init; scan_all (watches each directory first, then lists it, so that nothing slips between);
-//       scan_event for each event; take `changed` and `touched`, the two lists of nodes that somebody has
-//       to look at. scan_all again after an overflow, or each second when polling.
-// Rules: rules.h; links are followed, as the upload does (P-71): the real file's directory, and that of each
-//       link on the way, is watched too. Links in a circle, sockets, FIFOs, devices and what cannot be read
-//       are left out with a notice. A virtualenv is left out with a notice [I].
+// What: brings the inventory in line with the disk: all of it at the start, one name after an
+//      event; and keeps the table inotify descriptor -> what it is about.
+// Order: scan_init; scan_all (watches each directory first, then lists it, so that nothing slips
+//      between); scan_event for each event; take `changed` and `touched`, the two lists of nodes
+//      that somebody has to look at. scan_all again after an overflow, or each second when polling.
+// Rules: rules.h; links are followed, as the upload does (P-71): the real file's directory, and
+//      that of each link on the way, is watched too. Links in a circle, sockets, FIFOs, devices and
+//      what cannot be read are left out with a notice. A virtualenv is left out with a notice [I].
 #ifndef EMULATOR_WATCH_SCAN_H
 #define EMULATOR_WATCH_SCAN_H
 
@@ -37,12 +37,12 @@ struct scan {
     ino_t store_ino;
     struct inventory inventory;
     struct rules rules;
-    struct watcher *watcher; // NULL: not watching, or polling
+    struct watcher *watcher;     // NULL: not watching, or polling
     struct watch_entry *watches; // by descriptor
     size_t watch_count;
     struct node_list changed, touched; // nodes with that flag
-    uint32_t pass; // of listings
-    bool quiet; // the first scan: what is found is not news
+    uint32_t pass;                     // of listings
+    bool quiet;                        // the first scan: what is found is not news
     bool rules_changed, overflow;
     int watch_errno; // why watching ended; 0: it did not
     struct settle settle;
@@ -68,8 +68,7 @@ bool scan_look_again(struct scan *scan, struct node *node);
 void node_list_add(struct node_list *list, struct node *node);
 void scan_add_changed(struct scan *scan, struct node *node);
 void scan_add_touched(struct scan *scan, struct node *node);
-void scan_notice(struct scan *scan, const char *format, ...)
-    __attribute__((format(printf, 2, 3)));
+void scan_notice(struct scan *scan, const char *format, ...) __attribute__((format(printf, 2, 3)));
 // true while a VCS holds its lock.
 bool scan_vcs_busy(const struct scan *scan);
 

@@ -2,19 +2,16 @@
 
 #include <string.h>
 
-#define BURST_MS       50    // another file within this time after a report is part of a burst
-#define AT_ONCE_FILES  3     // saved together, still told at once
-#define MANY_QUIET_MS  100
-#define LONGEST_MS     2000  // of waiting for quiet
-#define LONGEST_HOLD   30000 // of waiting for a VCS
+#define BURST_MS      50 // another file within this time after a report is part of a burst
+#define AT_ONCE_FILES 3  // saved together, still told at once
+#define MANY_QUIET_MS 100
+#define LONGEST_MS    2000  // of waiting for quiet
+#define LONGEST_HOLD  30000 // of waiting for a VCS
 
 // How long nothing more may have happened.
 static const int64_t quiet_ms[] = {
-    [SETTLE_META] = 20,
-    [SETTLE_SAVED] = 20,
-    [SETTLE_NEW] = 50,
-    [SETTLE_GONE] = 100,
-    [SETTLE_WRITING] = 200,
+    [SETTLE_META] = 20,  [SETTLE_SAVED] = 20,    [SETTLE_NEW] = 50,
+    [SETTLE_GONE] = 100, [SETTLE_WRITING] = 200,
 };
 
 void settle_init(struct settle *settle)

@@ -1,9 +1,10 @@
 // What: when is a save finished? Pure: fed with events and the time, it says how long to wait.
-// Why: a file that was closed after writing, or that arrived by rename, is complete: no waiting. But an
-//      editor's dance (rename away, create, write, remove) and a checkout must be one report.
-// Rules: a save of known files is told at once. New files may be temporaries (sed -i), missing ones may
-//      come back (vim, PyCharm), files being written will be closed: wait for quiet. A second *other* file
-//      within 50 ms is a burst. While a VCS holds its lock nothing is told.
+// Why: a file that was closed after writing, or that arrived by rename, is complete: no waiting.
+//      But an editor's dance (rename away, create, write, remove) and a checkout must be one
+//      report.
+// Rules: a save of known files is told at once. New files may be temporaries (sed -i), missing ones
+//      may come back (vim, PyCharm), files being written will be closed: wait for quiet. A second
+//      *other* file within 50 ms is a burst. While a VCS holds its lock nothing is told.
 #ifndef EMULATOR_WATCH_SETTLE_H
 #define EMULATOR_WATCH_SETTLE_H
 
@@ -28,7 +29,7 @@ struct settle {
     unsigned count;
     bool many; // more than fit
     int64_t first_ms, last_ms;
-    int64_t told_ms; // when settle_told() was called last
+    int64_t told_ms;  // when settle_told() was called last
     uint64_t told_id; // the file it was about, 0 if several
     bool held;
     int64_t held_ms;

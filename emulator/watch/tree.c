@@ -1,5 +1,6 @@
-// The engine's side: keeps the helper alive, and remembers what a new one has to know: the versions that
-// are in use, the last one (what the tree is compared with), and the cuts that were not answered.
+// The engine's side: keeps the helper alive, and remembers what a new one has to know: the versions
+// that are in use, the last one (what the tree is compared with), and the cuts that were not
+// answered.
 #include "emulator/watch/tree.h"
 
 #include <errno.h>
@@ -17,9 +18,9 @@
 #include "sandbox/base/log.h"
 #include "sandbox/base/process.h"
 
-#define OUT_MAX       (4u << 20)
-#define HEALTHY_MS    10000 // alive so long: the next death is a first one
-#define TELL_DEATHS   3     // in a row, before a word about it
+#define OUT_MAX     (4u << 20)
+#define HEALTHY_MS  10000 // alive so long: the next death is a first one
+#define TELL_DEATHS 3     // in a row, before a word about it
 
 static const int64_t restart_ms[] = {20, 200, 1000, 5000};
 
@@ -216,8 +217,7 @@ static void take_ready(struct tree *tree, struct frame *frame)
     auto_free char *note = frame_text(frame);
     if (!tree->ready_told) {
         tree->ready_told = true;
-        tree->callbacks.on_ready(tree->callbacks.context, count, polling,
-                                 *note ? note : NULL);
+        tree->callbacks.on_ready(tree->callbacks.context, count, polling, *note ? note : NULL);
     }
 }
 

@@ -1,14 +1,14 @@
 // What: the project's files, seen through one helper process ("leanlocal @tree"): it scans, watches
-//       (libinotifytools), hashes, and cuts versions. This is the engine's side of it.
-// Why: hashing and copying may take seconds and inotify must be read always; the loop must not wait.
-//       The helper may be killed at any time: it is restarted, rescans, and one change is reported if
-//       anything really differs.
+//      (libinotifytools), hashes, and cuts versions. This is the engine's side of it.
+// Why: hashing and copying may take seconds and inotify must be read always; the loop must not
+//      wait. The helper may be killed at any time: it is restarted, rescans, and one change is
+//      reported if anything really differs.
 // Order: tree_start() -> on_ready (first scan done) -> on_changed ... ; tree_cut() -> on_version.
 // Owns: the helper process and its pipes.
 // Rules: what is ignored: built-in noise (editor temporaries, VCS, caches, our own output) and
-//       `.leanignore` (P-220 to P-225). Content gate: a touch, a chmod without effect, a
-//       checkout-and-back report nothing. A version holds what an upload would hold (P-71: links followed,
-//       no empty directories; executable bits are kept and that is noted).
+//      `.leanignore` (P-220 to P-225). Content gate: a touch, a chmod without effect, a
+//      checkout-and-back report nothing. A version holds what an upload would hold (P-71: links
+//      followed, no empty directories; executable bits are kept and that is noted).
 #ifndef EMULATOR_WATCH_TREE_H
 #define EMULATOR_WATCH_TREE_H
 
@@ -23,18 +23,18 @@
 struct tree;
 
 struct tree_options {
-    const char *root;      // the project's directory (absolute): its build root
-    const char *store;     // where versions go (absolute): <store>/base-N, <store>/delta-TAG ...; made if
-                           // missing, emptied of what dead engines left
-    bool watch;            // false: scan once and cut only (verify, build, exec)
-    bool own_files;        // real root: give the version's files to uid/gid below
+    const char *root;  // the project's directory (absolute): its build root
+    const char *store; // where versions go (absolute): <store>/base-N, <store>/delta-TAG ...; made
+                       // if missing, emptied of what dead engines left
+    bool watch;        // false: scan once and cut only (verify, build, exec)
+    bool own_files;    // real root: give the version's files to uid/gid below
     uint32_t uid, gid;
 };
 
 struct tree_change {
-    struct strlist paths;  // relative, changed/created/removed; at most 256 named, see total
+    struct strlist paths; // relative, changed/created/removed; at most 256 named, see total
     size_t total;
-    bool rescan;           // the helper was restarted or its queue overflowed
+    bool rescan; // the helper was restarted or its queue overflowed
 };
 
 // One immutable version, as directories to lay over each other.
@@ -42,8 +42,8 @@ struct tree_version {
     char *tag;             // "20261122-101552" (P-62), unique in the project
     struct strlist lowers; // absolute, topmost first; at least one
     size_t file_count;
-    uint64_t bytes;        // of all files
-    size_t changed_count;  // against the version before
+    uint64_t bytes;       // of all files
+    size_t changed_count; // against the version before
     uint64_t written_bytes;
 };
 
@@ -51,10 +51,12 @@ struct tree_callbacks {
     void *context;
     void (*on_ready)(void *context, size_t file_count, bool polling, const char *note);
     void (*on_changed)(void *context, const struct tree_change *change);
-    // For one tree_cut(): version, or error. The version's directories stay until tree_release_version().
+    // For one tree_cut(): version, or error. The version's directories stay until
+    // tree_release_version().
     void (*on_version)(void *context, const struct tree_version *version,
                        const struct error *error);
-    void (*on_notice)(void *context, const char *text); // e.g. "watch limit reached: polling; mend: sysctl ..."
+    void (*on_notice)(void *context,
+                      const char *text); // e.g. "watch limit reached: polling; mend: sysctl ..."
 };
 
 struct tree *tree_start(struct loop *loop, const struct tree_options *options,

@@ -20,9 +20,9 @@
      IN_MOVED_TO | IN_DELETE_SELF | IN_MOVE_SELF)
 
 struct watcher {
-    int fd;              // the library's; we only poll it
-    unsigned next_name;  // makes a watch's name unique
-    long limit;          // for tests: LEANLOCAL_WATCH_LIMIT
+    int fd;             // the library's; we only poll it
+    unsigned next_name; // makes a watch's name unique
+    long limit;         // for tests: LEANLOCAL_WATCH_LIMIT
     long count;
 };
 

@@ -1,8 +1,8 @@
 // What: libinotifytools, fenced in: its events, its limits and its error text; never its tree.
 // Why (all tried on 3.22.6): its recursive watch scans before it watches; its names go stale after
-//      renames, and a name that was watched before answers with the old descriptor; next_event(0) blocks
-//      for ever. So every watch gets a name that it never had, and the table descriptor -> directory is the
-//      caller's.
+//      renames, and a name that was watched before answers with the old descriptor; next_event(0)
+//      blocks for ever. So every watch gets a name that it never had, and the table descriptor ->
+//      directory is the caller's.
 // Order: one at a time in a process. After IN_Q_OVERFLOW: free, new, watch all again.
 #ifndef EMULATOR_WATCH_WATCHER_H
 #define EMULATOR_WATCH_WATCHER_H
@@ -23,8 +23,8 @@ struct watch_event {
 struct watcher *watcher_new(struct error *error);
 // For poll(); readable when watcher_next() has something.
 int watcher_fd(const struct watcher *watcher);
-// The descriptor of a directory: the same one for the same directory by any path. -1 with errno: ENOSPC
-// means the limit.
+// The descriptor of a directory: the same one for the same directory by any path. -1 with errno:
+// ENOSPC means the limit.
 int watcher_add(struct watcher *watcher, const char *path);
 void watcher_remove(struct watcher *watcher, int wd);
 // false: nothing more for now.

@@ -22,6 +22,7 @@ char *buf_reserve(struct buf *buf, size_t len)
         buf->data = mem_resize(buf->data, cap);
         buf->cap = cap;
     }
+    buf->data[buf->len] = '\0'; // also when nothing follows: data is text from here on
     return buf->data + buf->len;
 }
 

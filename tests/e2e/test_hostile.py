@@ -5,15 +5,17 @@ LEANLOCAL_ENDS=500 makes the loop longer, LEANLOCAL_SEED=7 repeats one. A failur
 import os
 import random
 import signal
+import threading
 import time
 
 import pytest
 from helpers import census
+from helpers.place import Place
 from helpers.waiting import wait_for
 
 ENDS = int(os.environ.get("LEANLOCAL_ENDS", "60"))
 SEED = int(os.environ.get("LEANLOCAL_SEED", "20260301"))
-LIMIT_S = 40  # of the loop as it is in every run
+LIMIT_S = 36  # of the loop as it is in every run
 
 APP = """
 import os, signal, subprocess, time
@@ -135,17 +137,17 @@ MOMENTS = [at_once, after_the_gateway, while_building, while_starting, while_ser
 VICTIMS = ["client", "client", "engine", "engine", "tree", "init", "python"]
 
 
-def one_end(place, root, random_):
-    """Starts, hurts it at some moment, and sees that it is over within 3 s or goes on."""
+def one_end(place, root, denied, random_):
+    """Starts, hurts it at some moment, and sees that all is over within 3 s."""
     moment, victim, number = random_.choice(MOMENTS), random_.choice(VICTIMS), random_.choice(SIGNALS)
-    denied = {"LEANLOCAL_SANDBOX_DENY": ALL_DENIED} if random_.random() < 0.3 else {}
     (root / "wsgi.py").write_text(app(random_.choice(["0", "0.05"]), "before"))
     if moment is while_building:
         (root / "leanengine.yaml").write_text(BUILD % random_.randrange(1, 10**6))
     elif (root / "leanengine.yaml").exists():
         (root / "leanengine.yaml").unlink()
-    what = "%s of the %s %s%s" % (number.name, victim, moment.__name__, " at level none" if denied else "")
-    instance = place.up(root, env=denied)
+    what = "%s of the %s %s%s, uid %s" % (number.name, victim, moment.__name__,
+                                          " at level none" if denied else "", place.uid)
+    instance = place.up(root, env={"LEANLOCAL_SANDBOX_DENY": denied})
     try:
         moment(instance, random_)
     except AssertionError as error:
@@ -166,23 +168,40 @@ def one_end(place, root, random_):
     return what
 
 
-def test_ends_at_any_moment(place):
-    """ENDS times; bounded by time too, so that a slow machine does fewer (at least 20)."""
-    random_ = random.Random(SEED)
+def many_ends(place, denied, seed, count, failures):
+    """count ends, fewer where the machine is slow; the first failure ends it."""
+    random_ = random.Random(seed)
     root = place.project({"wsgi.py": app("0", "before"), "requirements.txt": ""})
-    begun, done = time.monotonic(), []
-    while len(done) < ENDS and (len(done) < 20 or "LEANLOCAL_ENDS" in os.environ
-                                or time.monotonic() - begun < LIMIT_S):
-        try:
-            done.append(one_end(place, root, random_))
-        except AssertionError as error:
-            raise AssertionError("seed %d, end %d: %s" % (SEED, len(done), error)) from None
-    print("%d ends in %.0f s" % (len(done), time.monotonic() - begun))
-    instance = place.up(root)
-    instance.wait_healthy()
-    mine = [name for name in place.run_directories() if not name.endswith("-%d" % instance.engine_pid())]
-    assert mine == []  # swept
-    assert instance.stop() == 0
+    begun, done = time.monotonic(), 0
+    try:
+        while done < count and ("LEANLOCAL_ENDS" in os.environ or time.monotonic() - begun < LIMIT_S):
+            one_end(place, root, denied, random_)
+            done += 1
+        instance = place.up(root, env={"LEANLOCAL_SANDBOX_DENY": denied})
+        instance.wait_healthy()
+        own = "-%d" % instance.engine_pid()
+        assert [name for name in place.run_directories() if not name.endswith(own)] == [], "not swept"
+        assert instance.stop() == 0
+    except Exception as error:  # of whatever kind: it is told by the test's own thread
+        failures.append("LEANLOCAL_SEED=%d, end %d: %r %s" % (seed, done, error, error))
+    print("%d ends in %.0f s" % (done, time.monotonic() - begun))
+
+
+def test_ends_at_any_moment(place, ordinary, leanlocal, cache):
+    """On three places at a time: root, an ordinary user, and one without namespaces."""
+    bare = Place(leanlocal, cache, ordinary.uid)
+    failures = []
+    legs = [(place, ""), (ordinary, ""), (bare, ALL_DENIED)]
+    threads = [threading.Thread(target=many_ends, args=(each, denied, SEED, -(-ENDS // 3), failures))
+               for each, denied in legs]
+    try:
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    finally:
+        bare.leave()
+    assert not failures, "\n".join(failures)
 
 
 @pytest.mark.parametrize("source", [STUBBORN, FORKS], ids=["stubborn", "forks"])

@@ -105,6 +105,23 @@ static void buf_stops_at_its_bound(void **state)
     buf_release(&buf);
 }
 
+// An empty file reads as "", whatever the memory held before.
+static void empty_file_is_empty_text(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 8; i++) {
+        char *dirty = malloc(16384 * 2);
+        assert_non_null(dirty);
+        memset(dirty, 'x', 16384 * 2);
+        free(dirty);
+        size_t len = 1;
+        char *text = fs_read("/dev/null", 10, &len, NULL);
+        assert_int_equal(len, 0);
+        assert_string_equal(text, "");
+        free(text);
+    }
+}
+
 static void env_lists_replace(void **state)
 {
     (void)state;
@@ -141,6 +158,7 @@ int main(void)
         cmocka_unit_test(json_says_where),
         cmocka_unit_test(json_keeps_large_numbers),
         cmocka_unit_test(buf_stops_at_its_bound),
+        cmocka_unit_test(empty_file_is_empty_text),
         cmocka_unit_test(env_lists_replace),
         cmocka_unit_test(tag_is_the_region_s_time),
     };

@@ -88,8 +88,7 @@ static void test_long_text_is_split(void **state)
 {
     struct journal *journal = create(*state, 0, 0);
     size_t len = 2 * JOURNAL_LINE_MAX + 7;
-    auto_free
-    char *text = mem_alloc(len);
+    auto_free char *text = mem_alloc(len);
     memset(text, 'x', len);
     assert_int_equal(journal_append(journal, 1, JOURNAL_OUT, 0, "web1", text, len), 3);
     journal_flush(journal);
@@ -185,8 +184,7 @@ static void test_bound_drops_oldest(void **state)
 
 static void test_modes_and_old_files(void **state)
 {
-    auto_free
-    char *dir = fs_join(*state, "journal");
+    auto_free char *dir = fs_join(*state, "journal");
     assert_int_equal(fs_mkdir_p(dir, 0755, NULL), 0);
     unit_write(dir, "00000000000003e8.log", "an older engine's");
     unit_write(dir, "00000000000003e8.idx", "an older engine's");
@@ -196,10 +194,8 @@ static void test_modes_and_old_files(void **state)
     struct stat st;
     assert_int_equal(stat(dir, &st), 0);
     assert_int_equal(st.st_mode & 07777, 0700);
-    auto_free
-    char *old = fs_join(dir, "00000000000003e8.log");
-    auto_free
-    char *keep = fs_join(dir, "keep.log");
+    auto_free char *old = fs_join(dir, "00000000000003e8.log");
+    auto_free char *keep = fs_join(dir, "keep.log");
     assert_false(fs_exists(old));
     assert_true(fs_exists(keep));
     assert_int_equal(unlink(keep), 0);
@@ -239,10 +235,8 @@ static void test_damage_is_never_misread(void **state)
     journal_close(journal);
     static const char *const names[] = {"0000000000000001.log", "0000000000000001.idx", "head"};
     for (int n = 0; n < 3; n++) {
-        auto_free
-        char *path = fs_join(*state, names[n]);
-        auto_close
-        int fd = open(path, O_RDWR | O_CLOEXEC);
+        auto_free char *path = fs_join(*state, names[n]);
+        auto_close int fd = open(path, O_RDWR | O_CLOEXEC);
         unsigned char byte;
         for (off_t at = 0; pread(fd, &byte, 1, at) == 1; at++) {
             unsigned char wrong = byte ^ (unsigned char)(1 << at % 8);
@@ -262,8 +256,7 @@ static void test_damage_is_never_misread(void **state)
         }
     }
     // A cut tail, too.
-    auto_free
-    char *log = fs_join(*state, names[0]);
+    auto_free char *log = fs_join(*state, names[0]);
     assert_int_equal(truncate(log, 100), 0);
     struct journal_reader *reader = journal_open(*state, NULL);
     struct journal_record record;
@@ -306,8 +299,7 @@ static void test_failing_disk_is_counted(void **state)
 
 static void test_vanished_directory_is_no_crash(void **state)
 {
-    auto_free
-    char *dir = fs_join(*state, "gone");
+    auto_free char *dir = fs_join(*state, "gone");
     struct journal *journal = create(dir, 0, 10000);
     assert_int_equal(fs_remove_tree(dir, NULL), 0);
     for (int i = 0; i < 1000; i++) {

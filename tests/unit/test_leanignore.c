@@ -79,8 +79,8 @@ static void test_rules(void **state)
         }
         size_t len = strlen(rows[i].path);
         bool is_dir = strcmp(rows[i].path, ".") == 0 || rows[i].path[len - 1] == '/';
-        auto_free
-        char *path = str_dup_len(rows[i].path, len - (rows[i].path[len - 1] == '/' ? 1 : 0));
+        auto_free char *path =
+            str_dup_len(rows[i].path, len - (rows[i].path[len - 1] == '/' ? 1 : 0));
         unsigned line = 99;
         if (leanignore_excludes(ignore, path, is_dir, &line) != rows[i].excluded ||
             line != rows[i].line) {
@@ -121,8 +121,7 @@ static void test_the_scanner_stops_at_a_long_line(void **state)
 {
     (void)state;
     for (size_t len = 65535; len <= 65536; len++) {
-        auto_free
-        char *rules = mem_alloc(len + 8);
+        auto_free char *rules = mem_alloc(len + 8);
         memset(rules, 'x', len);
         strcpy(rules + len, "\nb\n");
         struct leanignore *ignore = leanignore_parse(rules, len + 3, NULL);

@@ -36,8 +36,7 @@ static void expect_split(const char *bytes, size_t len, const char *expected)
 {
     static const size_t steps[] = {1, 2, 3, 7, 4096, 65536, 1 << 24};
     for (size_t i = len > 100000 ? 3 : 0; i < ARRAY_LEN(steps); i++) {
-        auto_free
-        char *got = split(bytes, len, steps[i]);
+        auto_free char *got = split(bytes, len, steps[i]);
         assert_string_equal(got, expected);
     }
 }

@@ -1,5 +1,5 @@
-// Saves, by every known editor's own sequence of system calls: exactly one report each, none for what
-// changes nothing; new directories, renames, links; overflow, limits, a killed helper.
+// Saves, by every known editor's own sequence of system calls: exactly one report each, none for
+// what changes nothing; new directories, renames, links; overflow, limits, a killed helper.
 #include "tests/unit/tree_fixture.h"
 
 #include <stdlib.h>

@@ -1,5 +1,5 @@
-// When a save is told: each editor's sequence of events as a row of (time, file, kind), and the times at
-// which something is told. Pure, the clock is ours.
+// When a save is told: each editor's sequence of events as a row of (time, file, kind), and the
+// times at which something is told. Pure, the clock is ours.
 #include "tests/unit/unit.h"
 
 #include <stdio.h>
@@ -39,12 +39,16 @@ static const struct row rows[] = {
      {204}},
     {"rename onto", {{100, 1, SETTLE_SAVED}}, {100}},
     {"two saves of one file at once", {{100, 1, SETTLE_SAVED}, {105, 1, SETTLE_SAVED}}, {100, 105}},
-    {"save all", {{100, 1, SETTLE_SAVED}, {105, 2, SETTLE_SAVED}, {110, 3, SETTLE_SAVED}}, {100, 130}},
+    {"save all",
+     {{100, 1, SETTLE_SAVED}, {105, 2, SETTLE_SAVED}, {110, 3, SETTLE_SAVED}},
+     {100, 130}},
     {"another file later", {{100, 1, SETTLE_SAVED}, {160, 2, SETTLE_SAVED}}, {100, 160}},
     {"a new file", {{100, 1, SETTLE_NEW}}, {150}},
     {"removed", {{100, 1, SETTLE_GONE}}, {200}},
     {"permissions alone", {{100, 1, SETTLE_META}}, {120}},
-    {"slow writer", {{100, 1, SETTLE_WRITING}, {250, 1, SETTLE_WRITING}, {400, 1, SETTLE_SAVED}}, {400}},
+    {"slow writer",
+     {{100, 1, SETTLE_WRITING}, {250, 1, SETTLE_WRITING}, {400, 1, SETTLE_SAVED}},
+     {400}},
     {"never closed", {{100, 1, SETTLE_WRITING}}, {300}},
 };
 

@@ -189,7 +189,7 @@ static void test_release(void **state)
         tree_release_version(f->tree, tags[i]);
     }
     tree_release_version(f->tree, tags[0]); // twice is harmless
-    fixture_cut(f); // behind the removals
+    fixture_cut(f);                         // behind the removals
     tree_release_version(f->tree, f->version.tag);
     const struct tree_version *version = fixture_cut(f);
     expect_in(version, "app.py", "v5");

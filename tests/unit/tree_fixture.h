@@ -1,7 +1,7 @@
-// What: a project in a temporary directory with a real loop, and the tree helper as this very executable
-//       ("@tree"). Included once per test; main() must begin with tree_fixture_helper().
-// Why no waiting for "nothing happens": a cut tells all that is pending before it answers, so it is the
-//      barrier after which the count of reports is final.
+// What: a project in a temporary directory with a real loop, and the tree helper as this very
+//      executable ("@tree"). Included once per test; main() must begin with tree_fixture_helper().
+// Why no waiting for "nothing happens": a cut tells all that is pending before it answers, so it is
+//      the barrier after which the count of reports is final.
 #ifndef TESTS_UNIT_TREE_FIXTURE_H
 #define TESTS_UNIT_TREE_FIXTURE_H
 
