@@ -5,6 +5,7 @@
 
 #include "emulator/build/build.h"
 #include "emulator/engine/engine.h"
+#include "emulator/engine/remove.h"
 #include "emulator/watch/tree.h"
 #include "sandbox/base/cleanup.h"
 
@@ -15,6 +16,7 @@ static const struct {
     {"@engine", engine_main},
     {"@tree", tree_helper_main},
     {"@python", build_python_helper_main},
+    {"@remove", remove_helper_main},
 };
 
 int helper_main(int argc, char **argv)

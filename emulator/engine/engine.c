@@ -22,6 +22,7 @@
 #include <unistd.h>
 
 #include "emulator/engine/internal.h"
+#include "emulator/engine/remove.h"
 #include "emulator/limits/limits.h"
 #include "sandbox/base/cleanup.h"
 #include "sandbox/base/clock.h"
@@ -118,8 +119,10 @@ static int lock_file(const char *path)
     return fd;
 }
 
-// Run directories whose engine is dead: nobody holds their lock.
-static void sweep_dead(const char *runs)
+// Under the runs' own lock: run directories whose engine is dead, because nobody holds their lock,
+// are renamed away. Removing them takes as long as it takes and is the work of a helper
+// ("@remove").
+static void bury_dead(const char *runs)
 {
     DIR *entries = opendir(runs);
     struct dirent *entry;
@@ -129,15 +132,62 @@ static void sweep_dead(const char *runs)
         }
         auto_free char *dir = fs_join(runs, entry->d_name);
         auto_free char *lock = fs_join(dir, "lock");
+        auto_free char *grave = str_printf("%s/" REMOVE_PREFIX "%s", runs, entry->d_name);
         auto_close int fd = lock_file(lock);
         if (fd >= 0) {
             log_debug("sweeping %s", dir);
-            fs_remove_tree(dir, NULL);
+            rename(dir, grave);
         }
     }
     if (entries) {
         closedir(entries);
     }
+}
+
+static void on_removed(void *context, pid_t pid, int wait_status)
+{
+    struct engine *engine = context;
+    (void)pid;
+    (void)wait_status;
+    loop_source_free(engine->remove_source);
+    engine->remove_source = NULL;
+}
+
+static void start_removing(struct engine *engine, const char *runs)
+{
+    char *argv[] = {(char *)(uintptr_t) "leanlocal", (char *)(uintptr_t) "@remove",
+                    (char *)(uintptr_t)runs, NULL};
+    const struct process_options options = {.argv = argv,
+                                            .stdin_fd = -1,
+                                            .stdout_fd = -1,
+                                            .stderr_fd = -1,
+                                            .extra_fd = -1,
+                                            .new_session = true};
+    struct process process;
+    if (process_start(&options, &process, NULL) == 0) {
+        close(process.pidfd);
+        loop_source_free(engine->remove_source);
+        engine->remove_source = loop_add_child(engine->loop, process.pid, on_removed, engine);
+    }
+}
+
+// The run directory is born locked: between mkdir and flock nobody may take it for a dead one.
+static int make_run_directory(struct engine *engine, const char *runs, mode_t mode,
+                              struct error *error)
+{
+    auto_free char *path = fs_join(runs, ".lock");
+    auto_close int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    if (fd < 0 || flock(fd, LOCK_EX) < 0) {
+        return error_set_errno(error, ERROR_SYSTEM, errno, "%s", path);
+    }
+    bury_dead(runs);
+    engine->run_dir = str_printf("%s/%s-%d", runs, engine->project.id, (int)getpid());
+    if (fs_mkdir_p(engine->run_dir, mode, error) < 0) {
+        return -1;
+    }
+    auto_free char *lock = fs_join(engine->run_dir, "lock");
+    engine->run_lock_fd = lock_file(lock);
+    return 0;
 }
 
 // Without mounts root's app is another user, to whom layers and private directories are shown where
@@ -166,13 +216,10 @@ static int make_directories(struct engine *engine, struct error *error)
     if (fs_mkdir_p(runs, mode, error) < 0) {
         return error_prefix(error, "%s: ", _("cache directory"));
     }
-    sweep_dead(runs);
-    engine->run_dir = str_printf("%s/%s-%d", runs, engine->project.id, (int)getpid());
-    if (fs_mkdir_p(engine->run_dir, mode, error) < 0) {
+    if (make_run_directory(engine, runs, mode, error) < 0) {
         return -1;
     }
-    auto_free char *lock = fs_join(engine->run_dir, "lock");
-    engine->run_lock_fd = lock_file(lock);
+    start_removing(engine, runs);
     if (engine->mode == MODE_UP) {
         auto_free char *state = control_state_dir();
         engine->journal_dir = str_printf("%s/%s/journal", state, engine->project.id);
@@ -400,6 +447,7 @@ int engine_start(struct engine *engine, const struct cJSON *arguments, struct er
             engine->mode = (enum engine_mode)i;
         }
     }
+    release_options(&engine->options);
     read_options(engine, json_get(arguments, "options"));
     json_get_strings(arguments, "host_env", &engine->host_env);
     if (!environment_region_code(engine->options.region)) {
@@ -521,15 +569,20 @@ static void release(struct engine *engine)
     strlist_clear(&engine->last_built_lowers);
     journal_close(engine->journal);
     server_free(engine->server);
+    if (engine->run_dir) {
+        auto_free char *runs = fs_join(engine->cache_dir, "run");
+        auto_free char *grave =
+            str_printf("%s/" REMOVE_PREFIX "%s", runs, strrchr(engine->run_dir, '/') + 1);
+        rename(engine->run_dir, grave);
+        start_removing(engine, runs);
+    }
     loop_source_free(engine->stop_timer);
     loop_source_free(engine->meter_timer);
     loop_source_free(engine->crash_timer);
     loop_source_free(engine->end_source);
+    loop_source_free(engine->remove_source);
     for (size_t i = 0; i < ARRAY_LEN(engine->signal_sources); i++) {
         loop_source_free(engine->signal_sources[i]);
-    }
-    if (engine->run_dir) {
-        fs_remove_tree(engine->run_dir, NULL);
     }
     if (engine->run_lock_fd >= 0) {
         close(engine->run_lock_fd);
@@ -553,6 +606,7 @@ int engine_main(int argc, char **argv)
     struct engine *engine = mem_alloc(sizeof *engine);
     engine->lock_fd = engine->run_lock_fd = -1;
     engine->mode = MODE_UP;
+    read_options(engine, NULL); // a client may look before it says "start"
     for (size_t i = 0; i < STAGE__COUNT; i++) {
         engine->stages[i].state = "";
     }

@@ -116,7 +116,7 @@ struct engine {
     int lock_fd, run_lock_fd;
     bool started, stopping, ended, tree_ready, metering;
     int exit_code;
-    struct loop_source *stop_timer, *meter_timer, *crash_timer, *end_source;
+    struct loop_source *stop_timer, *meter_timer, *crash_timer, *end_source, *remove_source;
     struct loop_source *signal_sources[3];
 
     struct deployment deployment;

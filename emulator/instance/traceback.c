@@ -22,7 +22,10 @@ static bool take_frame(struct traceback *traceback, const char *app_root, const 
     size_t root_len = strlen(app_root);
     if (strncmp(at, app_root, root_len) == 0 && at[root_len] == '/') {
         at += root_len + 1;
-        snprintf(traceback->file, sizeof traceback->file, "%.*s", (int)(end - at), at);
+        size_t len = (size_t)(end - at);
+        len = len < sizeof traceback->file ? len : sizeof traceback->file - 1;
+        memcpy(traceback->file, at, len);
+        traceback->file[len] = '\0';
         traceback->line = atoi(end + strlen("\", line "));
     }
     traceback->open = true;

@@ -66,7 +66,7 @@ class Running:
 
     def run_directories(self):
         runs = os.path.join(self.place.env["XDG_CACHE_HOME"], "leanlocal", "run")
-        return sorted(os.listdir(runs))
+        return sorted(name for name in os.listdir(runs) if not name.startswith("."))
 
     def run(self, *arguments):
         return self.place.run(*arguments)
