@@ -9,12 +9,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "emulator/engine/internal.h"
 #include "emulator/limits/limits.h"
 #include "emulator/limits/texts.h"
 #include "sandbox/base/cleanup.h"
 #include "sandbox/base/clock.h"
+#include "sandbox/base/fs.h"
 #include "sandbox/base/i18n.h"
 
 static void start_build(struct engine *engine);
@@ -22,9 +24,17 @@ static void start_instance(struct engine *engine);
 
 // ---- detect ----
 
+struct timespec deployment_yaml_changed(const struct engine *engine)
+{
+    auto_free char *path = fs_join(engine->project.dir, "leanengine.yaml");
+    struct stat status;
+    return stat(path, &status) == 0 ? status.st_ctim : (struct timespec){0};
+}
+
 int deployment_detect(struct engine *engine, struct error *error)
 {
     struct diagnostics diagnostics = {0};
+    engine->yaml_changed = deployment_yaml_changed(engine); // before it is read
     int result = project_load(&engine->project, engine->options.build_root, &diagnostics, error);
     if (result == 0) {
         result = project_detect(&engine->project, &diagnostics, error);

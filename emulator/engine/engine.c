@@ -297,31 +297,30 @@ static int start_gateway(struct engine *engine, struct error *error)
     return 0;
 }
 
-// A project that was broken at the start may have been mended before anybody watched it.
+// leanengine.yaml is read before anybody watches it. What was saved in between is seen here; all else is
+// read after the first cut, which waits for the watch.
 static void look_again(struct engine *engine)
 {
-    bool refused = !engine->deployment.active && !engine->has_served && *engine->failure.message &&
-                   engine->failure_stage == STAGE_DETECT;
-    if (engine->mode != MODE_UP || engine->stopping || !refused) {
-        return;
-    }
-    struct diagnostics ignored = {0};
-    if (project_load(&engine->project, engine->options.build_root, &ignored, NULL) == 0 &&
-        project_detect(&engine->project, &ignored, NULL) == 0) {
+    struct timespec read_of = engine->yaml_changed;
+    struct timespec now_of = deployment_yaml_changed(engine);
+    if (engine->mode == MODE_UP && !engine->stopping &&
+        (read_of.tv_sec != now_of.tv_sec || read_of.tv_nsec != now_of.tv_nsec)) {
         deployment_begin(engine, &(struct deploy_reason){.rebuild = true});
     }
-    diagnostics_clear(&ignored);
 }
 
 static void on_tree_ready(void *context, size_t file_count, bool polling, const char *note)
 {
     struct engine *engine = context;
+    bool first = !engine->tree_ready;
     engine->tree_ready = true;
     log_debug("tree ready: %zu files%s", file_count, polling ? ", polling" : "");
     if (note && *note) {
         announce_notice(engine, "warning", NULL, NULL, NULL, "%s", note);
     }
-    look_again(engine);
+    if (first) {
+        look_again(engine);
+    }
 }
 
 static void on_tree_notice(void *context, const char *text)

@@ -7,6 +7,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <time.h>
 
 #include "emulator/build/build.h"
 #include "emulator/control/protocol.h"
@@ -122,7 +123,8 @@ struct engine {
     struct deployment deployment;
     struct build_result built;
     bool has_built;
-    bool build_pending; // manifests changed since the last good build
+    struct timespec yaml_changed; // leanengine.yaml's change time when it was read last; 0: no file
+    bool build_pending;           // manifests changed since the last good build
     struct running *runnings;
     struct tree_version last_version; // of the instance that died while serving
     struct strlist last_built_lowers;
@@ -180,6 +182,7 @@ void deployment_on_changed(void *context, const struct tree_change *change);
 void deployment_on_version(void *context, const struct tree_version *version,
                            const struct error *error);
 int deployment_detect(struct engine *engine, struct error *error);
+struct timespec deployment_yaml_changed(const struct engine *engine);
 
 // ---- rollout.c ----
 struct running *rollout_start(struct engine *engine, const struct tree_version *version,

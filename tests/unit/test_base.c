@@ -51,12 +51,18 @@ static void utf8_repairs_what_is_invalid(void **state)
     } rows[] = {
         {"plain", 5, "plain"},
         {"\xe5\xae\x9e", 3, "实"},
-        {"\xe5\xae", 2, "\xef\xbf\xbd"},                             // cut
-        {"\xc0\xaf", 2, "\xef\xbf\xbd\xef\xbf\xbd"},                 // overlong
-        {"\xed\xa0\x80", 3, "\xef\xbf\xbd"},                         // surrogate
-        {"a\xff" "b", 3, "a\xef\xbf\xbd" "b"},
-        {"a\0b", 3, "a\xef\xbf\xbd" "b"},
-        {"\xf4\x90\x80\x80", 4, "\xef\xbf\xbd"},                     // beyond the last code point
+        {"\xe5\xae", 2, "\xef\xbf\xbd"},             // cut
+        {"\xc0\xaf", 2, "\xef\xbf\xbd\xef\xbf\xbd"}, // overlong
+        {"\xed\xa0\x80", 3, "\xef\xbf\xbd"},         // surrogate
+        {"a\xff"
+         "b",
+         3,
+         "a\xef\xbf\xbd"
+         "b"},
+        {"a\0b", 3,
+         "a\xef\xbf\xbd"
+         "b"},
+        {"\xf4\x90\x80\x80", 4, "\xef\xbf\xbd"}, // beyond the last code point
         {"\xf0\x9f\x98\x80", 4, "\xf0\x9f\x98\x80"},
     };
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {

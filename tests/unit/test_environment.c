@@ -40,16 +40,16 @@ static struct strlist build(const struct environment_request *request,
 static void documented_variables_are_set(void **state)
 {
     static const char *const expected[][2] = {
-        {"LEANCLOUD_APP_ENV", "development"},            // P-100b
-        {"LEANCLOUD_APP_PORT", "3000"},                  // P-100c
-        {"LEANCLOUD_APP_GROUP", "web"},                  // P-100e
-        {"LEANCLOUD_REGION", "CN"},                      // P-100f
-        {"LEANCLOUD_VERSION_TAG", "20261122-101552"},    // P-100g
-        {"LEANCLOUD_AVAILABLE_CPUS", "1"},               // P-93
-        {"LC_APP_PORT", "3000"},                         // P-101g
-        {"LEANCLOUD_APP_INSTANCE", "web1"},              // P-101c
-        {"HOME", "/home/leanengine"},                    // P-132
-        {"PYTHONUNBUFFERED", "1"},                       // P-126
+        {"LEANCLOUD_APP_ENV", "development"},         // P-100b
+        {"LEANCLOUD_APP_PORT", "3000"},               // P-100c
+        {"LEANCLOUD_APP_GROUP", "web"},               // P-100e
+        {"LEANCLOUD_REGION", "CN"},                   // P-100f
+        {"LEANCLOUD_VERSION_TAG", "20261122-101552"}, // P-100g
+        {"LEANCLOUD_AVAILABLE_CPUS", "1"},            // P-93
+        {"LC_APP_PORT", "3000"},                      // P-101g
+        {"LEANCLOUD_APP_INSTANCE", "web1"},           // P-101c
+        {"HOME", "/home/leanengine"},                 // P-132
+        {"PYTHONUNBUFFERED", "1"},                    // P-126
         {"PATH", "/opt/env/bin:/usr/local/bin:/usr/bin:/bin"},
     };
     struct environment_request request = request_for(*state, &no_shell);
