@@ -1,7 +1,9 @@
 // What: the engine's event loop: descriptors, timers, signals, child processes, "later".
-// Why: one thread, nothing blocks longer than 10 ms. It is sd-event inside; no sd_ type leaves loop.c.
-// Order: callbacks run one at a time, in priority order; a callback may free any source, its own too.
-//      Objects on the loop close in two steps: stop now (no more callbacks), memory at the turn's end.
+// Why: one thread, nothing blocks longer than 10 ms. It is sd-event inside; no sd_ type leaves
+// loop.c. Order: callbacks run one at a time, in priority order; a callback may free any source,
+// its own too.
+//      Objects on the loop close in two steps: stop now (no more callbacks), memory at the turn's
+//      end.
 // Owns: a source is owned by who added it: loop_source_free(). The descriptor stays the caller's.
 // Not: for the gateway's sockets; they live in one nested epoll (DESIGN 3).
 #ifndef EMULATOR_LOOP_H
@@ -31,7 +33,8 @@ void loop_exit(struct loop *loop, int code);
 struct loop_source *loop_add_fd(struct loop *loop, int fd, uint32_t events, loop_fd_fn fn,
                                 void *context);
 int loop_set_fd_events(struct loop_source *source, uint32_t events);
-// One shot, `after_ms` from now; the source stays (disabled) until freed; loop_timer_restart re-arms it.
+// One shot, `after_ms` from now; the source stays (disabled) until freed; loop_timer_restart
+// re-arms it.
 struct loop_source *loop_add_timer(struct loop *loop, int64_t after_ms, loop_timer_fn fn,
                                    void *context);
 void loop_timer_restart(struct loop_source *source, int64_t after_ms);

@@ -44,8 +44,7 @@ static void print_event(const struct cJSON *tree, struct session *session)
     if (!event_decode(tree, &event)) {
         return;
     }
-    auto_free
-    char *text = NULL;
+    auto_free char *text = NULL;
     bool shown =
         event.kind == EVENT_STAGE || event.kind == EVENT_FAILED || event.kind == EVENT_NOTICE;
     if (shown && !session->run_id && plain_format_event(&event, &text)) {

@@ -27,11 +27,9 @@ static struct cJSON *start_message(const struct command *command, const char *mo
     struct cJSON *message = json_new_object();
     json_put_string(message, "command", "start");
     json_put_string(message, "mode", mode);
-    auto_free
-    char *dir = realpath(command->dir, NULL);
+    auto_free char *dir = realpath(command->dir, NULL);
     json_put_string(message, "dir", dir ? dir : command->dir);
-    auto_free
-    char *text = json_print(command->options);
+    auto_free char *text = json_print(command->options);
     struct cJSON *options = json_parse(text, strlen(text), "options", NULL);
     json_put_bool(options, "interactive", interactive);
     json_put_tree(message, "options", options);
@@ -80,14 +78,12 @@ int engine_link_start(struct engine_link *link, const struct command *command, c
 int engine_link_attach(struct engine_link *link, const struct command *command, struct error *error)
 {
     *link = (struct engine_link){0};
-    auto_free
-    char *dir = realpath(command->dir, NULL);
+    auto_free char *dir = realpath(command->dir, NULL);
     if (!dir) {
         error_set_errno(error, ERROR_USAGE, errno, "%s", command->dir);
         return error_set_hint(error, _("name a project's directory"));
     }
-    auto_free
-    char *path = control_socket_path(dir, error);
+    auto_free char *path = control_socket_path(dir, error);
     link->client = path ? client_connect(path, error) : NULL;
     return link->client ? 0 : -1;
 }

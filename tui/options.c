@@ -45,8 +45,7 @@ static void print_options(const char *command)
         if (!row_serves(&rows[i], command)) {
             continue;
         }
-        auto_free
-        char *name =
+        auto_free char *name =
             str_printf("--%s%s%s", rows[i].name, *rows[i].argument ? " " : "", rows[i].argument);
         if (rows[i].letter) {
             printf("  -%c, %-22s %s\n", rows[i].letter, name, _(rows[i].help));
@@ -63,8 +62,7 @@ static void print_help(const struct verb *verb)
     if (verb == &verbs[0]) {
         printf("\n%s\n", _("Commands:"));
         for (size_t i = 0; i < verb_count; i++) {
-            auto_free
-            char *usage = str_printf("%s %s", verbs[i].name, verbs[i].arguments);
+            auto_free char *usage = str_printf("%s %s", verbs[i].name, verbs[i].arguments);
             printf("  %-22s %s\n", usage, _(verbs[i].help));
         }
     }

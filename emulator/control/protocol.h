@@ -1,15 +1,19 @@
-// What: all that crosses between the engine and its clients (screen, plain printer, commands, tests): commands,
+// What: all that crosses between the engine and its clients (screen, plain printer, commands,
+// tests): commands,
 //       events, snapshot; and how they stand on the wire.
 // Why: one schema, versioned; the engine never draws and the screen never decides.
 // Wire: a UNIX stream socket; one JSON object a line, both ways, at most PROTOCOL_LINE_MAX bytes.
 //       client -> engine  {"command":"restart","id":7, ...arguments}
 //       engine -> client  {"reply":7,"ok":true, ...} or {"reply":7,"ok":false,"error":{...}}
-//                         {"event":{...}}          when subscribed to events (in the journal too, same JSON)
-//                         {"snapshot":{...}}       when subscribed; whole, at most 30 a second, when changed
-//                         {"journal":{"last":123}} when subscribed and the journal grew, at most 30 a second
+//                         {"event":{...}}          when subscribed to events (in the journal too,
+//                         same JSON)
+//                         {"snapshot":{...}}       when subscribed; whole, at most 30 a second,
+//                         when changed
+//                         {"journal":{"last":123}} when subscribed and the journal grew, at most 30
+//                         a second
 //       The log itself is read from the journal's files (logs/journal.h), never sent.
-// Order: the first command is "start" (only on the socket the engine was born with) or "hello" (attach).
-// Owns: decode functions fill structs that own their strings: *_release().
+// Order: the first command is "start" (only on the socket the engine was born with) or "hello"
+// (attach). Owns: decode functions fill structs that own their strings: *_release().
 #ifndef EMULATOR_CONTROL_PROTOCOL_H
 #define EMULATOR_CONTROL_PROTOCOL_H
 
@@ -37,17 +41,17 @@ struct event {
     enum event_kind kind;
     int64_t wall_ms;
     // Strings are NULL when not set.
-    char *stage;    // "detect", "python", "install", "build", "start", "healthy"
+    char *stage; // "detect", "python", "install", "build", "start", "healthy"
     char *state;
     char *version;
     char *instance;
     char *path;
     char *severity; // "note", "deviation", "warning", "error"
     char *text;
-    char *cloud;    // the platform's own sentence
-    char *rule;     // "P-105"
-    char *mend;     // what to do
-    int64_t ms;     // -1: not set
+    char *cloud; // the platform's own sentence
+    char *rule;  // "P-105"
+    char *mend;  // what to do
+    int64_t ms;  // -1: not set
     int64_t status;
     int64_t count;
     int64_t bytes;
@@ -62,30 +66,30 @@ void event_release(struct event *event);
 
 // ---- snapshot: the state the screen shows ----
 
-#define SNAPSHOT_STAGES    6  // detect python install build start healthy
+#define SNAPSHOT_STAGES    6 // detect python install build start healthy
 #define SNAPSHOT_INSTANCES 16
 #define SNAPSHOT_PROBES    64
 
-enum serving { // the status line's first word
-    SERVING_STARTING,  // nothing has served yet
+enum serving {        // the status line's first word
+    SERVING_STARTING, // nothing has served yet
     SERVING_HEALTHY,
-    SERVING_KEEPING,   // last save failed; the old version keeps serving
-    SERVING_FAILED,    // nothing serves, the last try failed
+    SERVING_KEEPING, // last save failed; the old version keeps serving
+    SERVING_FAILED,  // nothing serves, the last try failed
     SERVING_STOPPING,
     SERVING__COUNT,
 };
 
 struct snapshot_stage {
     char name[16];
-    char state[12];   // "", running, done, cached, skipped, failed
-    int64_t ms;       // duration, or since when it runs (wall, ms) while running; -1: none
+    char state[12]; // "", running, done, cached, skipped, failed
+    int64_t ms;     // duration, or since when it runs (wall, ms) while running; -1: none
     char detail[96];
 };
 
 struct snapshot_instance {
     char name[32];
     char version[24];
-    char state[12];   // preparing parked starting healthy draining gone
+    char state[12];       // preparing parked starting healthy draining gone
     int64_t cpu_permille; // -1: not known
     int64_t memory_bytes, memory_limit_bytes;
     int64_t disk_bytes, disk_limit_bytes;
@@ -98,7 +102,7 @@ struct snapshot_probe {
     int64_t wall_ms;
     char instance[32];
     char path[64];
-    int64_t status;   // 0: no answer
+    int64_t status; // 0: no answer
     int64_t ms;
     char verdict[12]; // healthy, not-yet, failed
     char text[200];   // body's beginning, or the failure
@@ -106,16 +110,16 @@ struct snapshot_probe {
 
 struct snapshot {
     int64_t protocol;
-    char project[96];     // its name
+    char project[96]; // its name
     char dir[1024];
-    char url[128];        // "http://localhost:3000", "" before the gateway listens
+    char url[128]; // "http://localhost:3000", "" before the gateway listens
     char journal_dir[1024];
     enum serving serving;
-    int64_t healthy_ms;   // last good probe's time, -1
+    int64_t healthy_ms; // last good probe's time, -1
     char serving_version[24];
     char try_version[24]; // being tried or failed last, ""
     // Why it failed: of the last failure that is not mended yet.
-    char failure[1536];   // "" = none
+    char failure[1536]; // "" = none
     char failure_stage[16];
     char failure_rule[16];
     char failure_cloud[384];
@@ -141,10 +145,9 @@ bool snapshot_decode(const struct cJSON *tree, struct snapshot *ret_snapshot);
 const char *serving_name(enum serving serving);
 
 // ---- commands: rows of commands.def ----
-// start     {mode:"up|verify|build|exec|env|explain", dir, options:{...}, host_env:[...]}  (engine's own socket only)
-// hello     {}                      -> {protocol, snapshot}
-// subscribe {events:bool, snapshot:bool, journal:bool}
-// status    {}                      -> {snapshot}
+// start     {mode:"up|verify|build|exec|env|explain", dir, options:{...}, host_env:[...]} (engine's
+// own socket only) hello     {}                      -> {protocol, snapshot} subscribe
+// {events:bool, snapshot:bool, journal:bool} status    {}                      -> {snapshot}
 // restart   {}                      a new instance of the same version
 // reload    {}                      cut a version and deploy it, as a save would
 // rebuild   {no_cache:bool}
@@ -161,18 +164,20 @@ enum command_kind {
 const char *command_name(enum command_kind kind);
 enum command_kind command_from_name(const char *name); // COMMAND__COUNT if unknown
 
-// Options of "start": the effective values of up/verify/build/exec, one JSON object with the long option
-// names as members ("port", "host", "env", "region", "group", "no-cache", "build-logs", ...).
+// Options of "start": the effective values of up/verify/build/exec, one JSON object with the long
+// option names as members ("port", "host", "env", "region", "group", "no-cache", "build-logs",
+// ...).
 
 struct cJSON *error_encode(const struct error *error);
 void error_decode(const struct cJSON *tree, struct error *ret_error);
 
-// Where the engine of a project listens: "$XDG_RUNTIME_DIR/leanlocal/<hash>.sock", else a 0700 directory of
-// ours in /tmp with an owner check. Makes the directory. Owned by the caller.
+// Where the engine of a project listens: "$XDG_RUNTIME_DIR/leanlocal/<hash>.sock", else a 0700
+// directory of ours in /tmp with an owner check. Makes the directory. Owned by the caller.
 char *control_socket_path(const char *project_dir, struct error *error);
 // Stable id of a project directory (hash of its real path), 16 hex digits. Owned by the caller.
 char *control_project_id(const char *project_dir);
-// "$XDG_CACHE_HOME/leanlocal", "$XDG_STATE_HOME/leanlocal", with their defaults. Owned by the caller.
+// "$XDG_CACHE_HOME/leanlocal", "$XDG_STATE_HOME/leanlocal", with their defaults. Owned by the
+// caller.
 char *control_cache_dir(void);
 char *control_state_dir(void);
 

@@ -104,8 +104,8 @@ static void close_client(struct server_client *client)
 static void write_out(struct server_client *client)
 {
     while (client->out.len > 0) {
-        ssize_t sent = send(client->fd, client->out.data, client->out.len,
-                            MSG_NOSIGNAL | MSG_DONTWAIT);
+        ssize_t sent =
+            send(client->fd, client->out.data, client->out.len, MSG_NOSIGNAL | MSG_DONTWAIT);
         if (sent < 0 && errno == EINTR) {
             continue;
         }
@@ -411,8 +411,8 @@ int server_listen(struct server *server, const char *path, struct error *error)
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     unlink(path); // the project's lock is ours: whoever made it is dead
     mode_t kept = umask(0177);
-    int failed = fd < 0 || bind(fd, (struct sockaddr *)&address, sizeof address) < 0 ||
-                 listen(fd, 16) < 0;
+    int failed =
+        fd < 0 || bind(fd, (struct sockaddr *)&address, sizeof address) < 0 || listen(fd, 16) < 0;
     int errnum = errno;
     umask(kept);
     if (failed) {

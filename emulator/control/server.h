@@ -24,7 +24,7 @@ struct server_command {
     int64_t id;
     enum command_kind kind;
     const struct cJSON *arguments; // the whole message
-    int fds[SERVER_FDS_MAX];       // owned by the handler when it steals them (sets -1), else closed
+    int fds[SERVER_FDS_MAX]; // owned by the handler when it steals them (sets -1), else closed
     int fd_count;
 };
 
@@ -44,7 +44,8 @@ int server_listen(struct server *server, const char *path, struct error *error);
 unsigned server_client_count(const struct server *server);
 bool server_has_snapshot_listener(const struct server *server);
 
-// Takes tree (members beside "reply" and "ok"); NULL: none. client may be gone already: then it is dropped.
+// Takes tree (members beside "reply" and "ok"); NULL: none. client may be gone already: then it is
+// dropped.
 void server_reply_ok(struct server *server, struct server_client *client, int64_t id,
                      struct cJSON *members);
 void server_reply_error(struct server *server, struct server_client *client, int64_t id,

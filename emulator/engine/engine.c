@@ -297,8 +297,8 @@ static int start_gateway(struct engine *engine, struct error *error)
     return 0;
 }
 
-// leanengine.yaml is read before anybody watches it. What was saved in between is seen here; all else is
-// read after the first cut, which waits for the watch.
+// leanengine.yaml is read before anybody watches it. What was saved in between is seen here; all
+// else is read after the first cut, which waits for the watch.
 static void look_again(struct engine *engine)
 {
     struct timespec read_of = engine->yaml_changed;

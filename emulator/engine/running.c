@@ -1,6 +1,8 @@
 // One instance from its sandbox to its end: address, environment, command, and what it reports.
 // What its reports mean for the project's traffic is rollout.c; whether it is healthy is verdict.c.
 
+#include "emulator/engine/running.h"
+
 #include <arpa/inet.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,7 +12,6 @@
 #include <unistd.h>
 
 #include "emulator/engine/internal.h"
-#include "emulator/engine/running.h"
 #include "emulator/limits/limits.h"
 #include "emulator/limits/texts.h"
 #include "sandbox/base/cleanup.h"

@@ -13,7 +13,7 @@
 
 #define ENV_FILE_MAX (1 << 20)
 // P-304: with an invented identity no live service may be called. Nothing listens on this address.
-#define OFFLINE_API "http://127.77.255.254:9"
+#define OFFLINE_API  "http://127.77.255.254:9"
 
 enum source {
     SOURCE_ID,
@@ -81,7 +81,8 @@ static struct environment_variable *find_variable(const struct environment *envi
     return NULL;
 }
 
-// Stable per project, so that sessions and cookies signed with a key survive a restart of leanlocal.
+// Stable per project, so that sessions and cookies signed with a key survive a restart of
+// leanlocal.
 static char *invent(const struct environment_request *request, enum source source)
 {
     struct hash hash;
@@ -179,8 +180,8 @@ static void add_runtime_variables(const struct environment_request *request,
 
 static bool looks_secret(const char *name)
 {
-    static const char *const marks[] = {"KEY", "SECRET", "TOKEN", "PASSWORD", "PASSWD",
-                                        "CREDENTIAL", "PRIVATE", "_URL"};
+    static const char *const marks[] = {"KEY",    "SECRET",     "TOKEN",   "PASSWORD",
+                                        "PASSWD", "CREDENTIAL", "PRIVATE", "_URL"};
     for (size_t i = 0; i < ARRAY_LEN(marks); i++) {
         if (strcasestr(name, marks[i])) {
             return true;

@@ -1,6 +1,8 @@
-// What: the variables that the app gets: the platform's built-ins, the project's own, the few that a process needs.
-// Why: a clean environment, never the developer's shell (DESIGN 10). First wins: built-ins > --env-file > .env.
-//       Identity (id, keys, region, API server): option > the shell's LEANCLOUD_* > invented, stable per project.
+// What: the variables that the app gets: the platform's built-ins, the project's own, the few that
+// a process needs. Why: a clean environment, never the developer's shell (DESIGN 10). First wins:
+// built-ins > --env-file > .env.
+//       Identity (id, keys, region, API server): option > the shell's LEANCLOUD_* > invented,
+//       stable per project.
 // Sources: variables.def; P-100a to P-102m, P-126, P-140, P-197, P-304.
 // Owns: environment_release().
 #ifndef EMULATOR_ENVIRONMENT_ENVIRONMENT_H
@@ -44,9 +46,11 @@ struct environment_request {
     const char *temporary_dir;      // level none: TMPDIR, since /tmp is the host's; NULL: none
 };
 
-// ERROR_USAGE with file and line for a bad env file. Attempts to override a built-in go to diagnostics.
-int environment_build(const struct environment_request *request, struct environment *ret_environment,
-                      struct diagnostics *diagnostics, struct error *error);
+// ERROR_USAGE with file and line for a bad env file. Attempts to override a built-in go to
+// diagnostics.
+int environment_build(const struct environment_request *request,
+                      struct environment *ret_environment, struct diagnostics *diagnostics,
+                      struct error *error);
 void environment_release(struct environment *environment);
 void environment_to_list(const struct environment *environment, struct strlist *ret_list);
 

@@ -86,8 +86,8 @@ static size_t put_type(unsigned char *out, long offset_s, const char *name, size
     return 6 + name_len;
 }
 
-// RFC 8536: a version 1 block, then a version 2 block of the same, then the TZ rule. No transitions:
-// the regions have one offset all the year.
+// RFC 8536: a version 1 block, then a version 2 block of the same, then the TZ rule. No
+// transitions: the regions have one offset all the year.
 void environment_region_localtime(const char *region, const void **ret_bytes, size_t *ret_len)
 {
     static unsigned char file[192];
@@ -100,8 +100,8 @@ void environment_region_localtime(const char *region, const void **ret_bytes, si
         len += put_header(file + len, '2', name_len);
         len += put_type(file + len, offset_s, name, name_len);
     }
-    len += (size_t)snprintf((char *)file + len, sizeof file - len, "\n%s\n",
-                            row ? row->rule : "UTC0");
+    len +=
+        (size_t)snprintf((char *)file + len, sizeof file - len, "\n%s\n", row ? row->rule : "UTC0");
     *ret_bytes = file;
     *ret_len = len;
 }

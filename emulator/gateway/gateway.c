@@ -3,6 +3,8 @@
 //
 // Why a nested epoll: the loop takes one event a turn (59 k/s tried), one epoll_wait here takes
 // hundreds (437 k/s). A turn is bounded in time, so that the rest of the engine gets its own.
+#include "emulator/gateway/gateway.h"
+
 #include "emulator/gateway/internal.h"
 
 #include <arpa/inet.h>
@@ -259,8 +261,7 @@ static void on_timer(void *context)
 
 static int listen_on(uint32_t address, uint16_t port, uint16_t *ret_port)
 {
-    auto_close
-    int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    auto_close int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     int on = 1;
     struct sockaddr_in name = {
         .sin_family = AF_INET,
@@ -282,8 +283,7 @@ static unsigned free_port_near(uint32_t address, uint16_t port)
     for (unsigned other = port + 1u; other < port + 1u + PORTS_TRIED && other <= UINT16_MAX;
          other++) {
         uint16_t got;
-        auto_close
-        int fd = listen_on(address, (uint16_t)other, &got);
+        auto_close int fd = listen_on(address, (uint16_t)other, &got);
         if (fd >= 0) {
             return other;
         }
@@ -299,8 +299,7 @@ static int set_listen_error(const struct gateway_options *options, int errnum, s
         return error_set_errno(error, ERROR_HOST, errnum, _("cannot listen on %s:%u"), address,
                                options->port);
     }
-    auto_free
-    char *owner = gateway_port_owner(options->address, options->port);
+    auto_free char *owner = gateway_port_owner(options->address, options->port);
     if (owner) {
         error_set(error, ERROR_HOST, _("port %u is in use by %s"), options->port, owner);
     } else {

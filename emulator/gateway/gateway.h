@@ -1,11 +1,15 @@
-// What: the platform's balancer in front of the instances, on 127.0.0.1:3000: accepts, parses each request,
+// What: the platform's balancer in front of the instances, on 127.0.0.1:3000: accepts, parses each
+// request,
 //       chooses an instance per request, streams both ways.
-// Why: a save swaps instances under running clients; in-flight requests finish on the old instance, new
+// Why: a save swaps instances under running clients; in-flight requests finish on the old instance,
+// new
 //       ones (also on kept-alive connections) go to the new one, none is refused or delayed.
 // Order: gateway_new (listens at once; requests are held until the first upstream is set), then
 //       gateway_set_upstreams at each switch, gateway_drain for the old one, gateway_free.
-// Owns: its sockets, in one nested epoll that is one source on the loop; one timer. Idle, nothing wakes it.
-//      It raises the process's soft RLIMIT_NOFILE; children start with the old one (base/process.h).
+// Owns: its sockets, in one nested epoll that is one source on the loop; one timer. Idle, nothing
+// wakes it.
+//      It raises the process's soft RLIMIT_NOFILE; children start with the old one
+//      (base/process.h).
 // Not: gateway_free() from inside its own callbacks; everything else may be called there.
 // Sources: HTTP.md row by row, P-150 to P-158. Codec: formats/http1.h.
 #ifndef EMULATOR_GATEWAY_GATEWAY_H
@@ -22,59 +26,61 @@
 struct gateway;
 
 struct gateway_upstream {
-    char name[32];      // "web1"
-    uint32_t address;   // host byte order
+    char name[32];    // "web1"
+    uint32_t address; // host byte order
     uint16_t port;
 };
 
 struct gateway_stats {
-    uint64_t requests;      // ended, but for those whose client went away first
-    uint64_t lost;          // 502/503/504 by us or aborted towards the client, not by the client
-    uint64_t refused;       // by a rule (4xx of ours)
-    unsigned active;        // in flight now
-    unsigned held;          // waiting for the first upstream
+    uint64_t requests; // ended, but for those whose client went away first
+    uint64_t lost;     // 502/503/504 by us or aborted towards the client, not by the client
+    uint64_t refused;  // by a rule (4xx of ours)
+    unsigned active;   // in flight now
+    unsigned held;     // waiting for the first upstream
     unsigned connections;
 };
 
-struct gateway_request {   // for on_request, after the last byte
+struct gateway_request { // for on_request, after the last byte
     const char *method, *target;
-    const char *upstream;   // "" if none
-    const char *rule;       // "P-150" or ""
-    int status;             // 499: the client went away before an answer was complete; 101: a tunnel
+    const char *upstream; // "" if none
+    const char *rule;     // "P-150" or ""
+    int status;           // 499: the client went away before an answer was complete; 101: a tunnel
     int64_t start_wall_ms;
     int64_t total_us, first_byte_us;
     uint64_t request_bytes, response_bytes; // with heads and framing, on the client's side
 };
 
 struct gateway_options {
-    uint32_t address;       // host byte order; 127.0.0.1
-    uint16_t port;          // 0: any
+    uint32_t address; // host byte order; 127.0.0.1
+    uint16_t port;    // 0: any
     void *context;
     void (*on_request)(void *context, const struct gateway_request *request); // may be NULL
     // The last request of a draining upstream has ended.
     void (*on_drained)(void *context, const char *upstream_name);
-    // An app's answer was bent into shape (each rule once per instance) or a rule was hit: one sentence.
-    // upstream_name may be "". May be NULL.
+    // An app's answer was bent into shape (each rule once per instance) or a rule was hit: one
+    // sentence. upstream_name may be "". May be NULL.
     void (*on_notice)(void *context, const char *upstream_name, const char *rule, const char *text);
 };
 
-// Address in use: ERROR_HOST, the message names the owner's pid and command where /proc shows them, and the
-// way out (--port).
+// Address in use: ERROR_HOST, the message names the owner's pid and command where /proc shows them,
+// and the way out (--port).
 struct gateway *gateway_new(struct loop *loop, const struct gateway_options *options,
                             struct error *error);
 uint16_t gateway_port(const struct gateway *gateway);
-// The instances that get new requests, round robin (P-156). count 0: hold (before the first version) or,
-// once there has been one, answer 503.
+// The instances that get new requests, round robin (P-156). count 0: hold (before the first
+// version) or, once there has been one, answer 503.
 void gateway_set_upstreams(struct gateway *gateway, const struct gateway_upstream *upstreams,
                            size_t count);
-// Why held requests are waiting or refused: shown in the 503's body ("install failed: ..."). May be NULL.
+// Why held requests are waiting or refused: shown in the 503's body ("install failed: ..."). May be
+// NULL.
 void gateway_set_status_text(struct gateway *gateway, const char *text);
 // true: also answer held and new requests with 503 and the status text instead of holding them.
 void gateway_refuse_held(struct gateway *gateway, bool refuse);
 // Requests in flight on this instance now.
 unsigned gateway_in_flight(const struct gateway *gateway, const char *upstream_name);
-// Calls on_drained when in_flight reaches 0 (at the next turn if it is 0 now). close_streams: endless
-// streams (event streams, upgraded connections) of this instance are closed at once, requests never.
+// Calls on_drained when in_flight reaches 0 (at the next turn if it is 0 now). close_streams:
+// endless streams (event streams, upgraded connections) of this instance are closed at once,
+// requests never.
 void gateway_drain(struct gateway *gateway, const char *upstream_name, bool close_streams);
 void gateway_get_stats(const struct gateway *gateway, struct gateway_stats *ret_stats);
 void gateway_free(struct gateway *gateway);

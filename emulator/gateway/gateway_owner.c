@@ -69,8 +69,7 @@ char *gateway_port_owner(uint32_t address, uint16_t port)
         if (at->d_name[0] < '1' || at->d_name[0] > '9' || !holds(at->d_name, inode)) {
             continue;
         }
-        auto_free
-        char *command = process_command_line(atoi(at->d_name));
+        auto_free char *command = process_command_line(atoi(at->d_name));
         owner = str_printf("pid %s (%s)", at->d_name, command ? command : "?");
     }
     if (directory) {

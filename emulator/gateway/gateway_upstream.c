@@ -150,8 +150,7 @@ void gateway_conn_put(struct gateway_conn *conn)
 
 static struct gateway_conn *conn_new(struct gateway *gateway, struct gateway_target *target)
 {
-    auto_close
-    int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    auto_close int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     struct gateway_conn *conn = fd >= 0 ? calloc(1, sizeof *conn) : NULL;
     if (!conn) {
         return NULL;

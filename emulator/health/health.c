@@ -383,8 +383,7 @@ static int init_transfers(struct health *health)
     curl_multi_setopt(health->multi, CURLMOPT_TIMERFUNCTION, on_curl_timer);
     curl_multi_setopt(health->multi, CURLMOPT_TIMERDATA, health);
     if (health->options.host_header) {
-        auto_free
-        char *host = str_printf("Host: %s", health->options.host_header);
+        auto_free char *host = str_printf("Host: %s", health->options.host_header);
         health->headers = curl_slist_append(NULL, host);
         health->options.host_header = NULL; // the caller's; not ours to keep
     }

@@ -67,8 +67,7 @@ static void read_ping(struct health_probe_result *result, const char *bytes, siz
 
 void health_read_body(struct health_probe_result *result, const char *bytes, size_t len)
 {
-    auto_free
-    char *valid = utf8_valid(bytes, len);
+    auto_free char *valid = utf8_valid(bytes, len);
     digest_body(result->body, valid);
     result->is_sdk_ping = false;
     result->sdk_runtime[0] = result->sdk_version[0] = '\0';

@@ -18,11 +18,11 @@
 #include "sandbox/base/fs.h"
 #include "sandbox/base/i18n.h"
 
-#define HOME_TARGET "/home/leanengine"     // P-132
-#define WORK_TARGET "/home/leanengine/app" // P-132
+#define HOME_TARGET   "/home/leanengine"     // P-132
+#define WORK_TARGET   "/home/leanengine/app" // P-132
 #define RUNNER_TARGET "/opt/leanlocal/runner.py"
-#define INSIDE_ID   1000
-#define READ_CHUNK  65536
+#define INSIDE_ID     1000
+#define READ_CHUNK    65536
 
 extern const char runner_py[];
 extern const size_t runner_py_size;
@@ -239,7 +239,8 @@ static struct sandbox *spawn(const struct instance_options *options, struct erro
     return sandbox_spawn(&spec, options->host, error);
 }
 
-// Level none mounts nothing: the private directory stands for home, and the runner lies in it as a file.
+// Level none mounts nothing: the private directory stands for home, and the runner lies in it as a
+// file.
 static int place_files(struct instance *instance, struct error *error)
 {
     const char *private_dir = instance->options.private_dir;
@@ -462,8 +463,8 @@ char *instance_last_lines(const struct instance *instance)
     size_t count = from->line_count < TRACEBACK_LINES ? from->line_count : TRACEBACK_LINES;
     char *joined = str_dup("");
     for (size_t i = from->line_count - count; i < from->line_count; i++) {
-        char *longer = str_printf("%s%s%s", joined, *joined ? "\n" : "",
-                                  from->lines[i % TRACEBACK_LINES]);
+        char *longer =
+            str_printf("%s%s%s", joined, *joined ? "\n" : "", from->lines[i % TRACEBACK_LINES]);
         free(joined);
         joined = longer;
     }

@@ -1,7 +1,7 @@
 // What: one instance of the app ("web1"): a sandbox, its output, its life cycle.
 // Why: the life cycle is the same for a save, a verify and a later standby (DESIGN 13):
-//       preparing -> parked -> starting -> healthy -> draining -> gone. Variables that depend on the
-//       version are given at "go".
+//       preparing -> parked -> starting -> healthy -> draining -> gone. Variables that depend on
+//       the version are given at "go".
 // Order: instance_new (preparing; parked when the sandbox says so) -> instance_go (starting) ->
 //       instance_mark_healthy -> instance_terminate (draining) -> on_gone -> instance_free.
 // Owns: the sandbox, both pipes, the splitters. Not: health probes and traffic (the rollout's).
@@ -34,8 +34,8 @@ struct instance;
 
 struct instance_options {
     char name[32];
-    uint32_t address;      // of the port broker, host byte order; 0: no broker
-    uint16_t public_port;  // 3000 (P-92)
+    uint32_t address;     // of the port broker, host byte order; 0: no broker
+    uint16_t public_port; // 3000 (P-92)
     uint16_t actual_port;
     const char *region;
     const struct sandbox_bind *binds;
@@ -59,8 +59,8 @@ struct instance_options {
 
 struct instance *instance_new(struct loop *loop, const struct instance_options *options,
                               struct error *error);
-// argv and env are copied into the sandbox at once. stdio_fds NULL: pipes into the journal; else the three
-// descriptors are given to the command (exec), terminal says whether stdin is one.
+// argv and env are copied into the sandbox at once. stdio_fds NULL: pipes into the journal; else
+// the three descriptors are given to the command (exec), terminal says whether stdin is one.
 int instance_go(struct instance *instance, const struct tree_version *version,
                 const struct strlist *extra_lowers, char *const *argv, char *const *env,
                 const int *stdio_fds, bool terminal, struct error *error);
@@ -84,8 +84,8 @@ bool instance_is_listening(const struct instance *instance);
 int64_t instance_started_ms(const struct instance *instance); // monotonic time of go
 pid_t instance_pid(const struct instance *instance);
 uint64_t instance_lines_this_minute(const struct instance *instance);
-// What its stderr says broke: "app.py:12: SyntaxError: invalid syntax"; "" if nothing is recognised.
-// Paths below the app's root are relative to the project.
+// What its stderr says broke: "app.py:12: SyntaxError: invalid syntax"; "" if nothing is
+// recognised. Paths below the app's root are relative to the project.
 const char *instance_last_trouble(const struct instance *instance);
 // The last lines of its stderr (or stdout), at most 8, joined by newlines. Owned by the caller.
 char *instance_last_lines(const struct instance *instance);

@@ -32,8 +32,8 @@ static bool take_frame(struct traceback *traceback, const char *app_root, const 
     return true;
 }
 
-// `KeyError: 'name'`, `package.module.Error: text`, `KeyboardInterrupt`: a dotted name in column 0 whose
-// last part is capitalised, alone or followed by a colon.
+// `KeyError: 'name'`, `package.module.Error: text`, `KeyboardInterrupt`: a dotted name in column 0
+// whose last part is capitalised, alone or followed by a colon.
 static bool is_exception(const char *line)
 {
     size_t len = strspn(line, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.");

@@ -12,10 +12,10 @@
 struct traceback {
     char file[200]; // of the last frame inside the app's root, relative to it
     int line;
-    bool open;                              // between "Traceback" (or a File line) and the exception's line
-    char trouble[480];                      // "app.py:12: KeyError: 'name'", or "" so far
-    char lines[TRACEBACK_LINES][240];       // last lines as they came, cut
-    size_t line_count;                      // in all
+    bool open;         // between "Traceback" (or a File line) and the exception's line
+    char trouble[480]; // "app.py:12: KeyError: 'name'", or "" so far
+    char lines[TRACEBACK_LINES][240]; // last lines as they came, cut
+    size_t line_count;                // in all
 };
 
 // app_root: "/home/leanengine/app".

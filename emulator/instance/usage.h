@@ -1,5 +1,6 @@
-// What: what a process tree uses now: CPU time, anonymous memory, its writable disk. Read from /proc.
-// Why: for the meters; nothing is decided by it here. Anonymous memory, because pages of /tmp are no memory
+// What: what a process tree uses now: CPU time, anonymous memory, its writable disk. Read from
+// /proc. Why: for the meters; nothing is decided by it here. Anonymous memory, because pages of
+// /tmp are no memory
 //       of the app (DESIGN 6).
 // Not: exact: a process that ended between two reads is not counted.
 #ifndef EMULATOR_INSTANCE_USAGE_H

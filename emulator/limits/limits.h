@@ -1,4 +1,5 @@
-// What: the platform's numbers as constants LIMIT_<id>, from limits.def, the only place that has them.
+// What: the platform's numbers as constants LIMIT_<id>, from limits.def, the only place that has
+// them.
 #ifndef EMULATOR_LIMITS_LIMITS_H
 #define EMULATOR_LIMITS_LIMITS_H
 

@@ -14,8 +14,8 @@
 #include "sandbox/base/json.h"
 #include "sandbox/base/mem.h"
 
-#define YAML_NAME       "leanengine.yaml"
-#define MANIFEST_MAX    (1 << 20)
+#define YAML_NAME    "leanengine.yaml"
+#define MANIFEST_MAX (1 << 20)
 #define P7_UNSUPPORTED                                                                             \
     "Unsupported project structure. Please inspect your directory structure to make sure it is a " \
     "valid LeanEngine project."
@@ -156,12 +156,14 @@ static int refuse_missing(const struct project *project, struct error *error)
     } else {
         int missing = has[0] ? 1 : 0;
         auto_free char *similar = similar_name(dir, needed[missing]);
-        error_set(error, ERROR_PROJECT, _("%s is missing in %s; the cloud takes a project for "
-                                          "Python only with both wsgi.py and requirements.txt"),
+        error_set(error, ERROR_PROJECT,
+                  _("%s is missing in %s; the cloud takes a project for "
+                    "Python only with both wsgi.py and requirements.txt"),
                   needed[missing], dir);
         if (similar) {
-            error_set_hint(error, _("rename %s to %s: the cloud's file system tells upper from "
-                                    "lower case (P-14)"),
+            error_set_hint(error,
+                           _("rename %s to %s: the cloud's file system tells upper from "
+                             "lower case (P-14)"),
                            similar, needed[missing]);
         } else {
             error_set_hint(error, "%s", _(hints[missing]));
@@ -194,8 +196,9 @@ int project_detect(const struct project *project, struct diagnostics *diagnostic
         return -1;
     }
     if (strcmp(runtime, "python") != 0) {
-        error_set(error, ERROR_PROJECT, _("the cloud takes this for a %s project, though wsgi.py and "
-                                          "requirements.txt are there"),
+        error_set(error, ERROR_PROJECT,
+                  _("the cloud takes this for a %s project, though wsgi.py and "
+                    "requirements.txt are there"),
                   runtime);
         error_set_hint(error, _("write `runtime: python` in leanengine.yaml"));
         return error_set_rule(error, "P-4", NULL);
@@ -214,7 +217,8 @@ static int resolve_build_root(struct project *project, const char *wanted, struc
     char *real = realpath(joined, NULL);
     size_t len = strlen(project->dir);
     if (!real || !fs_is_dir(real)) {
-        error_set(error, ERROR_PROJECT, _("buildRoot: no directory %s in %s"), wanted, project->dir);
+        error_set(error, ERROR_PROJECT, _("buildRoot: no directory %s in %s"), wanted,
+                  project->dir);
     } else if (strncmp(real, project->dir, len) != 0 || (real[len] && real[len] != '/')) {
         error_set(error, ERROR_PROJECT, _("buildRoot: %s leads out of the project"), wanted);
     } else {

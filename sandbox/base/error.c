@@ -8,8 +8,12 @@ static const struct {
     const char *name;
     int exit_code;
 } kinds[ERROR__COUNT] = {
-    [ERROR_NONE] = {"none", 0},     [ERROR_PROJECT] = {"project", 1}, [ERROR_APP] = {"app", 1},
-    [ERROR_USAGE] = {"usage", 2},   [ERROR_HOST] = {"host", 3},       [ERROR_SYSTEM] = {"system", 3},
+    [ERROR_NONE] = {"none", 0},
+    [ERROR_PROJECT] = {"project", 1},
+    [ERROR_APP] = {"app", 1},
+    [ERROR_USAGE] = {"usage", 2},
+    [ERROR_HOST] = {"host", 3},
+    [ERROR_SYSTEM] = {"system", 3},
     [ERROR_CANCELLED] = {"cancelled", 3},
 };
 

@@ -14,7 +14,8 @@ struct hash {
 
 void hash_init(struct hash *hash);
 void hash_add(struct hash *hash, const void *bytes, size_t len);
-// Adds the text and its terminating NUL, so that ("ab","c") differs from ("a","bc"); NULL counts as "".
+// Adds the text and its terminating NUL, so that ("ab","c") differs from ("a","bc"); NULL counts as
+// "".
 void hash_adds(struct hash *hash, const char *text);
 void hash_hex(struct hash *hash, char out[static HASH_HEX_SIZE]);
 

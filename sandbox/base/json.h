@@ -1,4 +1,5 @@
-// What: cJSON behind one door: bounded parse with line and column, case-sensitive look-ups, ids and times
+// What: cJSON behind one door: bounded parse with line and column, case-sensitive look-ups, ids and
+// times
 //       as strings (doubles lose 2^53+1), any bytes out as valid UTF-8.
 // Owns: trees are cJSON trees; json_free() the root you hold.
 #ifndef BASE_JSON_H
@@ -13,7 +14,8 @@
 
 struct cJSON;
 
-// NULL with `<name>:line:column: not valid JSON` on failure; nothing may follow the value but blanks.
+// NULL with `<name>:line:column: not valid JSON` on failure; nothing may follow the value but
+// blanks.
 struct cJSON *json_parse(const char *bytes, size_t len, const char *name, struct error *error);
 // One line, no blanks; owned by the caller.
 char *json_print(const struct cJSON *tree);
@@ -23,7 +25,8 @@ struct cJSON *json_new_object(void);
 struct cJSON *json_new_array(void);
 // NULL text is left out. Bytes that are not valid UTF-8 become U+FFFD.
 void json_put_string(struct cJSON *object, const char *name, const char *text);
-void json_put_int(struct cJSON *object, const char *name, int64_t value); // a number if < 2^53, else text
+void json_put_int(struct cJSON *object, const char *name,
+                  int64_t value); // a number if < 2^53, else text
 void json_put_bool(struct cJSON *object, const char *name, bool value);
 void json_put_tree(struct cJSON *object, const char *name, struct cJSON *tree); // takes tree
 void json_put_strings(struct cJSON *object, const char *name, const struct strlist *list);

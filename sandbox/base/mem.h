@@ -1,5 +1,6 @@
 // What: allocation that cannot fail, and small owned strings and lists of strings.
-// Why: out of memory is a bug to us (restore the terminal, print, abort); only the gateway's request
+// Why: out of memory is a bug to us (restore the terminal, print, abort); only the gateway's
+// request
 //      path checks, and it uses plain malloc.
 // Owns: what is returned belongs to the caller, free() it.
 #ifndef BASE_MEM_H
@@ -8,7 +9,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-void *mem_alloc(size_t size);   // zeroed
+void *mem_alloc(size_t size); // zeroed
 void *mem_resize(void *pointer, size_t size);
 char *str_dup(const char *text); // NULL stays NULL
 char *str_dup_len(const char *bytes, size_t len);

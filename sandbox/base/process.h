@@ -1,6 +1,8 @@
-// What: starting a process of ours or of the host, cleanly: signal mask and dispositions reset, every
+// What: starting a process of ours or of the host, cleanly: signal mask and dispositions reset,
+// every
 //       descriptor closed but those named, its death tied to ours when asked.
-// Why: sd-event blocks signals, and children inherit blocked signals (DESIGN 3); helpers are re-executed
+// Why: sd-event blocks signals, and children inherit blocked signals (DESIGN 3); helpers are
+// re-executed
 //      from our own executable, because a forked child keeps every descriptor.
 // Not: the sandbox's child, which has its own way (sandbox.h).
 #ifndef BASE_PROCESS_H
@@ -13,16 +15,16 @@
 #include "sandbox/base/mem.h"
 
 struct process_options {
-    const char *path;        // NULL: our own executable (/proc/self/exe)
-    char *const *argv;       // NULL-terminated
-    char *const *env;        // NULL: ours
-    const char *cwd;         // NULL: ours
-    int stdin_fd;            // -1: /dev/null
-    int stdout_fd;           // -1: /dev/null
-    int stderr_fd;           // -1: /dev/null; -2: ours
-    int extra_fd;            // becomes descriptor 3 in the child; -1: none
-    bool new_session;        // setsid(): away from the terminal's signals
-    bool die_with_parent;    // PR_SET_PDEATHSIG SIGKILL
+    const char *path;     // NULL: our own executable (/proc/self/exe)
+    char *const *argv;    // NULL-terminated
+    char *const *env;     // NULL: ours
+    const char *cwd;      // NULL: ours
+    int stdin_fd;         // -1: /dev/null
+    int stdout_fd;        // -1: /dev/null
+    int stderr_fd;        // -1: /dev/null; -2: ours
+    int extra_fd;         // becomes descriptor 3 in the child; -1: none
+    bool new_session;     // setsid(): away from the terminal's signals
+    bool die_with_parent; // PR_SET_PDEATHSIG SIGKILL
 };
 
 struct process {
@@ -32,14 +34,15 @@ struct process {
 
 int process_start(const struct process_options *options, struct process *ret_process,
                   struct error *error);
-// Runs to the end, collects up to max bytes of stdout. Blocks: for helpers and commands, never the loop.
-// Returns the exit status (128+n for a signal) or -1.
+// Runs to the end, collects up to max bytes of stdout. Blocks: for helpers and commands, never the
+// loop. Returns the exit status (128+n for a signal) or -1.
 int process_capture(char *const *argv, char *const *env, const char *cwd, size_t max,
                     char **ret_output, struct error *error);
 // Empty mask, default dispositions. Async-signal-safe.
 void process_reset_signals(void);
-// Lets this process have up to `wanted` descriptors if its hard limit allows. Its children start with what
-// it had before: an old Python closes every possible descriptor one by one at each subprocess.
+// Lets this process have up to `wanted` descriptors if its hard limit allows. Its children start
+// with what it had before: an old Python closes every possible descriptor one by one at each
+// subprocess.
 void process_raise_descriptor_limit(unsigned long wanted);
 // In a child, before exec: undoes process_raise_descriptor_limit(). Async-signal-safe.
 void process_restore_limits(void);

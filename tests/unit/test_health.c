@@ -368,8 +368,7 @@ static void test_facts_of_the_answers(void **state)
                      PING);
     struct asking asking = {0};
     ask(&asking, options_for(server.port));
-    auto_free
-    char *requests = stop_server(&server);
+    auto_free char *requests = stop_server(&server);
     assert_string_equal(asking.last.home.location, "/login?next=/");
     assert_string_equal(asking.last.home.body, "<a> b");
     assert_true(asking.last.ping.is_sdk_ping);
@@ -397,8 +396,7 @@ static void test_a_proxy_of_the_shell_gets_nothing(void **state)
 {
     (void)state;
     uint16_t proxy_port;
-    auto_close
-    int proxy = listen_somewhere(&proxy_port);
+    auto_close int proxy = listen_somewhere(&proxy_port);
     char url[64];
     snprintf(url, sizeof url, "http://127.0.0.1:%u", proxy_port);
     static const char *const names[] = {"http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"};
@@ -437,8 +435,7 @@ static void test_rounds_follow_at_the_interval(void **state)
     int64_t started_ms = clock_now_ms();
     ask(&asking, options);
     assert_true(clock_now_ms() - started_ms >= 2 * 40 - 2);
-    auto_free
-    char *requests = stop_server(&server);
+    auto_free char *requests = stop_server(&server);
     assert_int_equal(occurrences(requests, "GET / "), 3);
     assert_int_equal(occurrences(requests, "GET /__engine/1/ping "), 3);
 }
@@ -499,8 +496,7 @@ static void test_free_with_transfers_under_way(void **state)
     assert_int_equal(asking.rounds, 0);
     loop_source_free(limit);
     loop_free(asking.loop);
-    auto_free
-    char *requests = stop_server(&server);
+    auto_free char *requests = stop_server(&server);
     assert_int_equal(occurrences(requests, "GET "), 2); // both had been asked, side by side
 }
 

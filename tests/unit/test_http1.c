@@ -28,8 +28,7 @@ static enum http1_progress feed_parts(struct http1_head *head, enum http1_policy
     for (size_t at = first; progress == HTTP1_MORE; at += step) {
         // A fresh block of just that size: reading past it is the sanitizer's to find.
         size_t part = at < len ? at : len;
-        auto_free
-        char *copy = malloc(part ? part : 1);
+        auto_free char *copy = malloc(part ? part : 1);
         memcpy(copy, bytes, part);
         progress = http1_head_feed(head, copy, part);
         if (part == len) {
