@@ -236,7 +236,9 @@ static bool next_message(struct sandbox *sandbox, struct sandbox_event *event)
         }
     }
     if (got == 0 || errno != EAGAIN) {
-        close(sandbox->control_fd); // leaves the epoll set
+        // Not left to close(): a child of another sandbox may hold a copy for a moment.
+        epoll_ctl(sandbox->epoll_fd, EPOLL_CTL_DEL, sandbox->control_fd, NULL);
+        close(sandbox->control_fd);
         sandbox->control_fd = -1;
     }
     return false;
@@ -248,6 +250,7 @@ static bool reap(struct sandbox *sandbox)
         return false;
     }
     sandbox->reaped = true;
+    epoll_ctl(sandbox->epoll_fd, EPOLL_CTL_DEL, sandbox->pidfd, NULL);
     close(sandbox->pidfd);
     sandbox->pidfd = -1;
     return true;

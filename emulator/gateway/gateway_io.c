@@ -162,6 +162,9 @@ void gateway_endpoint_close(struct gateway *gateway, struct gateway_endpoint *en
     if (endpoint->fd < 0) {
         return;
     }
+    // Not left to close(): while a child that was just cloned still holds a copy, the registration
+    // would live on and name memory that is gone.
+    epoll_ctl(gateway->epoll_fd, EPOLL_CTL_DEL, endpoint->fd, NULL);
     close(endpoint->fd);
     endpoint->fd = -1;
     endpoint->next_dead = gateway->dead;

@@ -2,6 +2,8 @@
 // retries, streams.
 #include "tests/unit/gateway_world.h"
 
+#include <sys/wait.h>
+
 // ---- the plain way ----
 
 static void test_request_and_answer(void **state)
@@ -508,6 +510,37 @@ static void test_client_gone_closes_upstream(void **state)
     assert_int_equal(stats.connections, 0);
 }
 
+// A child that was just cloned holds copies of all our sockets for a moment. What the gateway
+// closes in that moment must be out of its epoll set too, or events name memory that is gone.
+static void test_closed_while_a_child_holds_a_copy(void **state)
+{
+    struct world *w = *state;
+    int c = client(w);
+    say(w, c, GET);
+    int u = accept_upstream(w, 0);
+    hear(w, u, "\r\n\r\n");
+    int hold[2];
+    assert_int_equal(pipe(hold), 0);
+    pid_t child = fork();
+    if (child == 0) {
+        char byte;
+        close(hold[1]);
+        _exit(read(hold[0], &byte, 1) == 0 ? 0 : 1);
+    }
+    close(hold[0]);
+    shutdown(c, SHUT_RDWR); // close() would not be the end: the child has a copy of ours as well
+    WAIT(w, w->requests == 1);
+    shutdown(u, SHUT_RDWR);
+    for (int i = 0; i < 20; i++) {
+        step(w); // stale registrations are level-triggered: they would be told at each look
+    }
+    struct gateway_stats stats;
+    gateway_get_stats(w->gateway, &stats);
+    assert_int_equal(stats.connections, 0);
+    close(hold[1]);
+    assert_int_equal(waitpid(child, NULL, 0), child);
+}
+
 static void test_slow_reader_stops_the_writer(void **state)
 {
     struct world *w = *state;
@@ -681,6 +714,7 @@ int main(void)
         ONE(test_unframeable_answers),
         ONE(test_streams_as_it_comes),
         ONE(test_client_gone_closes_upstream),
+        ONE(test_closed_while_a_child_holds_a_copy),
         ONE(test_slow_reader_stops_the_writer),
         ONE(test_upload_with_back_pressure),
         ONE(test_expect_continue),
