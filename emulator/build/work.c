@@ -113,7 +113,9 @@ int build_give_to_app(const struct build *build, const char *path, struct error 
     const struct sandbox_host *host = &build->host;
     bool namespaced = host->has[SANDBOX_USER_NAMESPACE] && !build_is_in_place(build);
     bool steps_down = namespaced ? host->maps_ids : host->is_root;
-    if (host->is_root && steps_down && chown(path, build->host_uid, build->host_gid) < 0) {
+    // EINVAL: a container that has no such id; the sandbox's command keeps ours then.
+    if (host->is_root && steps_down && chown(path, build->host_uid, build->host_gid) < 0 &&
+        errno != EINVAL) {
         return error_set_errno(error, ERROR_SYSTEM, errno, "chown %s", path);
     }
     return 0;

@@ -73,6 +73,7 @@ struct running {
     struct health *health;
     struct tree_version version;
     struct strlist built_lowers;
+    int address_fd;            // holds the loopback address; -1
     struct loop_source *timer; // start limit; later the drain's limit
     enum role role;
     bool judged; // its failure has been told

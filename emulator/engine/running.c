@@ -19,6 +19,8 @@
 #include "sandbox/base/i18n.h"
 #include "sandbox/base/fs.h"
 
+#define HELD_PORT 61777 // on each instance's own address only
+
 // ---- addresses ----
 
 static bool can_bind(uint32_t address, uint16_t port)
@@ -43,26 +45,47 @@ static uint16_t free_port(uint32_t address)
     return ntohs(name.sin_port);
 }
 
+// The app binds its port some 100 ms after we chose the address; until then nobody else may choose
+// it. So a port that nobody uses is held on it, for as long as the instance lives.
+static int hold_address(uint32_t address)
+{
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    struct sockaddr_in name = {
+        .sin_family = AF_INET, .sin_port = htons(HELD_PORT), .sin_addr.s_addr = htonl(address)};
+    if (fd >= 0 && bind(fd, (struct sockaddr *)&name, sizeof name) < 0) {
+        close(fd);
+        return -1;
+    }
+    return fd;
+}
+
 // 127.77.N.M: N from the project, M counts up; taken ones are passed over. When the host itself
 // holds 0.0.0.0:3000 no address is free: then a private port behind the same public one (DESIGN 6).
-static void choose_address(struct engine *engine, struct instance_options *options)
+// Returns what holds the address for this instance's life, or -1.
+static int choose_address(struct engine *engine, struct instance_options *options)
 {
     options->public_port = (uint16_t)LIMIT_APP_PORT;
     options->actual_port = options->public_port;
     if (!engine->host.has[SANDBOX_NOTIFY]) {
         options->address = 0;
         options->actual_port = options->public_port = free_port(INADDR_LOOPBACK);
-        return;
+        return -1;
     }
     unsigned project = (unsigned)strtoul(engine->project.id + 8, NULL, 16) % 254 + 1;
     uint32_t base = (127u << 24) | (77u << 16) | (project << 8);
+    int held_fd = -1;
     for (int tries = 0; tries < 254; tries++) {
         options->address = base | (engine->address_counter++ % 254 + 1);
-        if (can_bind(options->address, options->public_port)) {
-            return;
+        held_fd = hold_address(options->address);
+        if (held_fd >= 0 && can_bind(options->address, options->public_port)) {
+            return held_fd;
+        }
+        if (held_fd >= 0) {
+            close(held_fd);
         }
     }
     options->actual_port = free_port(options->address);
+    return -1;
 }
 
 // ---- what it reports ----
@@ -154,6 +177,16 @@ static void on_output(void *context, struct instance *instance)
 
 // ---- starting and freeing ----
 
+static struct running *drop_unborn(struct running *running)
+{
+    if (running->address_fd >= 0) {
+        close(running->address_fd);
+    }
+    free(running->private_dir);
+    free(running);
+    return NULL;
+}
+
 static struct running *new_running(struct engine *engine, const char *name, enum role role,
                                    struct error *error)
 {
@@ -179,23 +212,19 @@ static struct running *new_running(struct engine *engine, const char *name, enum
         .on_output = on_output,
     };
     snprintf(options.name, sizeof options.name, "%s", name);
-    choose_address(engine, &options);
+    running->address_fd = choose_address(engine, &options);
     if (!engine->host.has[SANDBOX_MOUNT]) {
         running->private_dir = str_printf("%s/private-%s", engine->run_dir, name);
         if (fs_mkdir_p(running->private_dir, 0700, error) < 0) {
-            free(running->private_dir);
-            free(running);
             build_mounts_release(&mounts);
-            return NULL;
+            return drop_unborn(running);
         }
         options.private_dir = running->private_dir;
     }
     running->instance = instance_new(engine->loop, &options, error);
     build_mounts_release(&mounts);
     if (!running->instance) {
-        free(running->private_dir);
-        free(running);
-        return NULL;
+        return drop_unborn(running);
     }
     running->next = engine->runnings;
     engine->runnings = running;
@@ -304,6 +333,9 @@ void running_free(struct running *running)
     health_free(running->health);
     loop_source_free(running->timer);
     instance_free(running->instance);
+    if (running->address_fd >= 0) {
+        close(running->address_fd);
+    }
     if (running->version.tag && engine->tree &&
         !rollout_version_in_use(engine, running->version.tag)) {
         tree_release_version(engine->tree, running->version.tag);

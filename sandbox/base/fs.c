@@ -1,8 +1,8 @@
 #include "sandbox/base/fs.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <ftw.h>
 #include <stdint.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -105,36 +105,49 @@ int fs_mkdir_p(const char *path, mode_t mode, struct error *error)
     return 0;
 }
 
-static int remove_entry(const char *path, const struct stat *status, int type, struct FTW *walk)
+// A directory on another mount is left alone, and what it holds. Mounts are told by their id: on a
+// layered file system the device number of a file says nothing.
+static int remove_at(int dir_fd, const char *name, uint64_t mount_id)
 {
-    (void)status;
-    (void)walk;
-    int failed = type == FTW_DP || type == FTW_DNR ? rmdir(path) : unlink(path);
-    return failed && errno != ENOENT ? -1 : 0;
-}
-
-// A directory whose owner took away its own permission must not survive us.
-static int open_directory(const char *path, const struct stat *status, int type, struct FTW *walk)
-{
-    (void)walk;
-    if ((type == FTW_D || type == FTW_DNR) && (status->st_mode & 0700) != 0700) {
-        chmod(path, 0700);
+    struct statx info;
+    if (statx(dir_fd, name, AT_SYMLINK_NOFOLLOW, STATX_TYPE | STATX_MODE | STATX_MNT_ID, &info) <
+        0) {
+        return errno == ENOENT ? 0 : -1;
     }
-    return 0;
+    if (!S_ISDIR(info.stx_mode)) {
+        return unlinkat(dir_fd, name, 0) < 0 && errno != ENOENT ? -1 : 0;
+    }
+    if (mount_id && info.stx_mnt_id != mount_id) {
+        errno = EBUSY;
+        return -1;
+    }
+    if ((info.stx_mode & 0700) != 0700) {
+        // A directory whose owner took away its own permission must not survive us.
+        fchmodat(dir_fd, name, 0700, 0);
+    }
+    int fd = openat(dir_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    DIR *entries = fd >= 0 ? fdopendir(fd) : NULL;
+    if (!entries) {
+        return errno == ENOENT ? 0 : -1;
+    }
+    int result = 0;
+    struct dirent *entry;
+    while ((entry = readdir(entries))) {
+        bool self = strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0;
+        if (!self && remove_at(dirfd(entries), entry->d_name, info.stx_mnt_id) < 0) {
+            result = -1;
+        }
+    }
+    closedir(entries);
+    if (result == 0 && unlinkat(dir_fd, name, AT_REMOVEDIR) < 0 && errno != ENOENT) {
+        result = -1;
+    }
+    return result;
 }
 
 int fs_remove_tree(const char *path, struct error *error)
 {
-    struct stat status;
-    if (lstat(path, &status) < 0) {
-        return errno == ENOENT ? 0 : error_set_errno(error, ERROR_SYSTEM, errno, "%s", path);
-    }
-    int flags = FTW_PHYS | FTW_MOUNT;
-    if (nftw(path, remove_entry, 32, flags | FTW_DEPTH) == 0) {
-        return 0;
-    }
-    nftw(path, open_directory, 32, flags);
-    if (nftw(path, remove_entry, 32, flags | FTW_DEPTH) < 0 && errno != ENOENT) {
+    if (remove_at(AT_FDCWD, path, 0) < 0) {
         return error_set_errno(error, ERROR_SYSTEM, errno, "remove %s", path);
     }
     return 0;

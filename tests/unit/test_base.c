@@ -1,6 +1,9 @@
 // sandbox/base: errors, UTF-8, JSON, buffers, strings.
 #include "tests/unit/unit.h"
 
+#include <sys/stat.h>
+#include <unistd.h>
+
 #include "sandbox/base/buf.h"
 #include "sandbox/base/clock.h"
 #include "sandbox/base/error.h"
@@ -128,6 +131,27 @@ static void empty_file_is_empty_text(void **state)
     }
 }
 
+static void trees_are_removed_whole(void **state)
+{
+    unit_write(*state, "tree/a/b/file", "x");
+    unit_write(*state, "tree/closed/file", "x");
+    unit_write(*state, "outside", "kept");
+    char *tree = fs_join(*state, "tree");
+    char *closed = fs_join(*state, "tree/closed");
+    char *link = fs_join(*state, "tree/link");
+    char *outside = fs_join(*state, "outside");
+    assert_int_equal(symlink("../outside", link), 0);
+    assert_int_equal(chmod(closed, 0), 0);
+    assert_int_equal(fs_remove_tree(tree, NULL), 0);
+    assert_false(fs_exists(tree));
+    assert_true(fs_exists(outside));                 // links are not followed
+    assert_int_equal(fs_remove_tree(tree, NULL), 0); // missing is fine
+    free(tree);
+    free(closed);
+    free(link);
+    free(outside);
+}
+
 static void env_lists_replace(void **state)
 {
     (void)state;
@@ -165,6 +189,7 @@ int main(void)
         cmocka_unit_test(json_keeps_large_numbers),
         cmocka_unit_test(buf_stops_at_its_bound),
         cmocka_unit_test(empty_file_is_empty_text),
+        cmocka_unit_test_setup_teardown(trees_are_removed_whole, unit_make_dir, unit_remove_dir),
         cmocka_unit_test(env_lists_replace),
         cmocka_unit_test(tag_is_the_region_s_time),
     };
