@@ -39,6 +39,7 @@ def test_empty_layer_of_each_python(builds, wanted):
 
 
 @pytest.mark.parametrize("wanted", ALL)
+@pytest.mark.contract("P-60")
 def test_install_of_each_python(builds, wanted):
     need_interpreter(wanted)
     env = {}
@@ -61,6 +62,7 @@ def test_install_of_each_python(builds, wanted):
     assert builds.leftovers() == []
 
 
+@pytest.mark.contract("P-63")
 def test_a_changed_manifest_makes_another_layer(builds):
     builds.house.add("one", "1.0")
     builds.house.add("two", "1.0")
@@ -73,6 +75,7 @@ def test_a_changed_manifest_makes_another_layer(builds):
     assert back.layer == first and back.states("install")[-1] == "cached"
 
 
+@pytest.mark.contract("P-64")
 def test_no_cache_makes_a_new_layer_and_spares_the_old(builds):
     builds.house.add("one", "1.0")
     builds.write({"requirements.txt": "one\n"})
@@ -85,6 +88,7 @@ def test_no_cache_makes_a_new_layer_and_spares_the_old(builds):
     assert builds.run().layer == fresh.layer
 
 
+@pytest.mark.contract("P-23", "P-72")
 def test_only_manifests_are_there_while_installing(builds):
     """P-72: a second file must be required; the error names the way out."""
     builds.house.add("one", "1.0")
@@ -120,6 +124,7 @@ def test_required_file_that_cannot_be(builds, name, reason):
     assert "leanengine.yaml:2: install: require: %s: " % name in failed.text and reason in failed.text
 
 
+@pytest.mark.contract("P-68")
 def test_unknown_package(builds):
     builds.write({"requirements.txt": "nosuchthing==9\n"})
     failed = builds.run(check=1)
@@ -139,6 +144,7 @@ def test_no_network_is_the_hosts_fault(builds):
     assert "error host" in failed.text and "no network" in failed.text
 
 
+@pytest.mark.contract("P-67")
 def test_custom_steps_stop_at_the_first_failure(builds):
     builds.write(dict(NO_REQUIREMENTS, **{"leanengine.yaml": (
         "install:\n - echo one > kept; echo $HOME $(pwd)\n - cat kept; echo three >&2; exit 7\n"
@@ -151,6 +157,7 @@ def test_custom_steps_stop_at_the_first_failure(builds):
     assert "exit 7" in error and "three" in error and "/home/leanengine /home" not in error  # P-67
 
 
+@pytest.mark.contract("P-24")
 def test_custom_install_without_pip_is_warned(builds):
     builds.write(dict(NO_REQUIREMENTS, **{"leanengine.yaml": "install: echo done\n"}))
     report = builds.run()
@@ -159,6 +166,7 @@ def test_custom_install_without_pip_is_warned(builds):
 
 
 @pytest.mark.parametrize("wanted", ["2.7", "3.6", "3.13"])
+@pytest.mark.contract("P-301")
 def test_conflicts_that_pip_lets_pass_are_reported(builds, wanted):
     """P-301; told again when the layer comes from the cache."""
     builds.write({".python-version": patch_version(wanted)})
@@ -173,6 +181,7 @@ def test_conflicts_that_pip_lets_pass_are_reported(builds, wanted):
         assert len(warnings) == 1 and "P-301" in warnings[0] and "base<2" in warnings[0]
 
 
+@pytest.mark.contract("P-28", "P-102f")
 def test_variables_are_absent_unless_exposed(builds):
     """P-28, P-102f; the shell's own are never there, pip's are."""
     env = {"MY_SECRET": "shell", "PIP_TARGET": "/nowhere", "https_proxy": "http://127.0.0.1:9"}
@@ -244,6 +253,7 @@ def test_killed_build_is_not_usable_and_is_swept(builds):
     assert builds.leftovers() == []
 
 
+@pytest.mark.contract("P-25")
 def test_build_commands_see_the_source_and_their_products_stay(builds):
     """P-25: after install, with all files; what they made is laid over the source."""
     builds.write(dict(NO_REQUIREMENTS, **{

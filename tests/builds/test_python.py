@@ -16,6 +16,7 @@ def version(report):
 
 @pytest.mark.parametrize("text", ["{0}", "# why\r\n\r\n{0} 3.6\r\n", "python-{0}", "{1}\n",
                                   "3.99\n{0}\n", "{1}.999"])
+@pytest.mark.contract("P-40", "P-50")
 def test_python_version_file(builds, text):
     exact = patch_version("3.12")
     builds.write(dict(EMPTY, **{".python-version": text.format(exact, "3.12")}))
@@ -31,6 +32,7 @@ def test_python_version_file(builds, text):
     ("system", "means this computer's Python"),
     ("myenv", "is not a CPython version"),
 ])
+@pytest.mark.contract("P-41")
 def test_python_version_file_refused(builds, text, said):
     builds.write(dict(EMPTY, **{".python-version": text}))
     failed = builds.run(check=1)
@@ -38,6 +40,7 @@ def test_python_version_file_refused(builds, text, said):
     assert failed.states("python") == ["running", "failed"]
 
 
+@pytest.mark.contract("P-52")
 def test_missing_python_names_the_command(builds):
     builds.write(dict(EMPTY, **{".python-version": "3.99\n"}))
     failed = builds.run(check=3)
@@ -45,12 +48,14 @@ def test_missing_python_names_the_command(builds):
     assert "pyenv install 3.99" in failed.starting("hint")[0]
 
 
+@pytest.mark.contract("P-51")
 def test_one_prefix_is_not_another(builds):
     """P-51: 3.1 never means 3.10."""
     builds.write(dict(EMPTY, **{".python-version": "3.1\n"}))
     assert "Python 3.1 is not installed" in builds.run(check=3).text
 
 
+@pytest.mark.contract("P-42")
 def test_no_file_takes_the_newest_and_says_so(builds):
     builds.write(EMPTY)
     report = builds.run()
@@ -60,6 +65,7 @@ def test_no_file_takes_the_newest_and_says_so(builds):
         assert any("P-42" in line for line in report.starting("deviation"))
 
 
+@pytest.mark.contract("P-42")
 def test_legacy_default(builds):
     need_interpreter("2.7")
     builds.write(EMPTY)
@@ -95,6 +101,7 @@ def test_broken_interpreter_is_passed_over(builds):
 
 
 @pytest.mark.skipif(not pyenv_root(), reason="no pyenv on this host")
+@pytest.mark.contract("P-309")
 def test_borrowed_pip(builds):
     """P-309: an interpreter without pip uses another's that supports it; with none the error says so."""
     source = os.path.dirname(os.path.dirname(need_interpreter("3.12")))

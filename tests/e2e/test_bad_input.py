@@ -48,6 +48,7 @@ def test_unknown_key_is_reported_with_line_and_column(project, run):
     assert "leanengine.yaml:1:1" in done.stdout and "startupTimeout" in done.stdout
 
 
+@pytest.mark.contract("P-67")
 def test_P_67_pip_failing_shows_the_last_step(project, run, wheelhouse):
     done = run("build", project({"wsgi.py": OK, "requirements.txt": "no-such-thing==1\n"}),
                )
@@ -55,6 +56,7 @@ def test_P_67_pip_failing_shows_the_last_step(project, run, wheelhouse):
     assert "no-such-thing" in done.stdout
 
 
+@pytest.mark.contract("P-301")
 def test_P_301_conflicts_that_pip_lets_pass_are_reported(project, run, wheelhouse):
     wheelhouse.add("base-thing", "1.0", {"base_thing.py": ""})
     wheelhouse.add("needs-two", "1.0", {"needs_two.py": ""}, requires=["base-thing>=2"])

@@ -5,6 +5,8 @@ import os
 import re
 import subprocess
 
+import pytest
+
 OK = "def application(e, s):\n    s('200 OK', [])\n    return [b'x']\n"
 FILES = {"wsgi.py": OK, "requirements.txt": "", "tool.py": "print('tool')\n"}
 
@@ -34,6 +36,7 @@ def test_exec_sees_the_variables(project, run):
     assert done.stdout == "yes 3000\n"
 
 
+@pytest.mark.contract("P-102j")
 def test_env_formats(project, run, tmp_path):
     root = project(dict(FILES, **{".env": "MINE=it's \"here\"\n"}))
     flat = json.loads(run("env", root, "--format", "json").stdout)
@@ -53,6 +56,7 @@ def test_build_alone(project, run):
     assert done.returncode == 0, done.stdout + done.stderr
 
 
+@pytest.mark.contract("P-22", "P-23", "P-72")
 def test_P_23_P_72_install_sees_manifests_only(project, run):
     root = project(dict(FILES, **{
         "extra.txt": "", "leanengine.yaml":
@@ -63,6 +67,7 @@ def test_P_23_P_72_install_sees_manifests_only(project, run):
     assert "extra.txt" not in before and "extra.txt" in after
 
 
+@pytest.mark.contract("P-72")
 def test_P_72_required_requirements_file_missing(project, run, wheelhouse):
     root = project(dict(FILES, **{"requirements.txt": "-r other.txt\n", "other.txt": ""}))
     done = run("build", root)

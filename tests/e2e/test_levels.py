@@ -256,6 +256,7 @@ def app_below(init):
 
 
 @pytest.mark.parametrize("leg", NAMESPACED)
+@pytest.mark.contract("P-132")
 def test_home_is_the_clouds(make_place, leg):
     place = make_place(leg)
     instance = started(place, project(place))

@@ -100,6 +100,7 @@ def test_save_during_a_rollout_wins(running):
     running.wait_body(b"quick", limit=10)
 
 
+@pytest.mark.contract("P-173", "P-174")
 def test_request_in_flight_finishes_on_the_old_version(project, up):
     slow = ("import time\nMARK = b'%s'\ndef application(e, s):\n"
             "    if e['PATH_INFO'] == '/slow':\n"
@@ -126,6 +127,7 @@ def test_touch_changes_nothing(running):
     assert "save     app.py" not in running.text
 
 
+@pytest.mark.contract("P-63")
 def test_requirements_change_rebuilds(project, up, wheelhouse):
     wheelhouse.add("latedep", "2.0", {"latedep.py": "WORD = b'late'\n"})
     root = project({"wsgi.py": APP % "early", "requirements.txt": ""})

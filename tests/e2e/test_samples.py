@@ -65,6 +65,7 @@ def test_sample(name, up, index, copy_project):
 
 
 @pytest.mark.parametrize("name, version", [("sdk-27", "2.7"), ("sdk-38", "3.8"), ("sdk-newest", None)])
+@pytest.mark.contract("P-87", "P-88", "P-104", "P-114", "P-302")
 def test_P_104_sdk_is_healthy_through_its_ping(name, version, up, index, copy_project):
     directory = copy_project(os.path.join(PROJECTS, name))
     version = needed_python(directory) or version
@@ -79,6 +80,7 @@ def test_P_104_sdk_is_healthy_through_its_ping(name, version, up, index, copy_pr
     instance.wait_line(r"/__engine/1/ping 200")
 
 
+@pytest.mark.contract("P-190", "P-192")
 def test_functions_sample_answers_a_cloud_function(up, index, copy_project):
     directory = copy_project(os.path.join(SAMPLES, "functions"))
     version = needed_python(directory)

@@ -56,6 +56,7 @@ def see(instance, what):
     return json.loads(body)
 
 
+@pytest.mark.contract("P-80", "P-81", "P-132", "P-306")
 def test_P_80_P_81_wsgi_py_is_imported_in_the_app_s_root(witness):
     where = see(witness, "where")
     assert where["name"] == "wsgi"
@@ -66,6 +67,7 @@ def test_P_80_P_81_wsgi_py_is_imported_in_the_app_s_root(witness):
     assert where["prefix"] == "/opt/env"
 
 
+@pytest.mark.contract("P-62", "P-92", "P-100b", "P-100c", "P-100e", "P-100f", "P-100g")
 def test_P_100_variables_of_the_platform(witness):
     seen = see(witness, "environ")
     assert seen["LEANCLOUD_APP_ENV"] == "development"
@@ -78,6 +80,7 @@ def test_P_100_variables_of_the_platform(witness):
 
 @pytest.mark.parametrize("region, name, offset", [
     ("cn-n1", "CST", 8 * 3600), ("us-w1", "UTC", 0), ("ap-sg", "UTC", 0)])
+@pytest.mark.contract("P-140")
 def test_P_140_time_zone_of_the_region(project, up, region, name, offset):
     instance = up(project({"wsgi.py": WITNESS, "requirements.txt": ""}), "--region", region,
                   env={"TZ": "America/New_York"})
@@ -86,12 +89,14 @@ def test_P_140_time_zone_of_the_region(project, up, region, name, offset):
     assert (seen["tzname"], seen["offset"]) == (name, offset)
 
 
+@pytest.mark.contract("P-130", "P-135")
 def test_P_130_P_135_only_home_and_tmp_can_be_written(witness):
     seen = see(witness, "write")
     writable = {path for path, result in seen.items() if result == "ok"}
     assert writable == {"/home/leanengine/x", "/tmp/x", "/home/leanengine/app/x"}
 
 
+@pytest.mark.contract("P-131")
 def test_P_131_nothing_written_outlives_the_instance(project, up):
     root = project({"wsgi.py": WITNESS, "requirements.txt": ""})
     instance = up(root)
@@ -109,6 +114,7 @@ def test_app_sees_its_own_processes_only(witness):
     assert len(see(witness, "processes")) <= 4
 
 
+@pytest.mark.contract("P-126")
 def test_P_126_unflushed_print_appears_at_once(project, up):
     instance = up(project({
         "wsgi.py": "def application(e, s):\n    print('printed, not flushed')\n"
@@ -159,6 +165,7 @@ def test_streaming_response_streams(project, up):
         assert stream.read_until(b"second")
 
 
+@pytest.mark.contract("P-21", "P-37", "P-91")
 def test_P_21_P_37_run_is_a_shell_command(project, up):
     instance = up(project({
         "wsgi.py": "", "requirements.txt": "",
@@ -171,6 +178,7 @@ def test_P_21_P_37_run_is_a_shell_command(project, up):
     instance.wait_line(r"out +args \['3000', 'two'\] /opt/env/bin/python")
 
 
+@pytest.mark.contract("P-105")
 def test_P_105_loopback_is_served_in_development_with_a_warning(project, up):
     instance = up(project(loopback_project()))
     instance.wait_line(r"P-105|listens on 127\.0\.0\.1:3000 only")
@@ -178,6 +186,7 @@ def test_P_105_loopback_is_served_in_development_with_a_warning(project, up):
     assert instance.http("/")[0] == 200
 
 
+@pytest.mark.contract("P-91", "P-105", "P-109")
 def test_P_105_loopback_is_refused_in_production(project, run):
     done = run("verify", project(loopback_project()))
     assert done.returncode == 1
@@ -193,6 +202,7 @@ def loopback_project():
         "leanengine.yaml": "run: python serve.py\n"}
 
 
+@pytest.mark.contract("P-92")
 def test_P_92_two_projects_have_port_3000_each(project, up, other_place):
     files = {"wsgi.py": WITNESS, "requirements.txt": ""}
     first = up(project(files))
@@ -203,6 +213,7 @@ def test_P_92_two_projects_have_port_3000_each(project, up, other_place):
     assert see(second, "environ")["LEANCLOUD_APP_PORT"] == "3000"
 
 
+@pytest.mark.contract("P-63")
 def test_P_63_second_start_needs_no_pip(project, up, wheelhouse):
     wheelhouse.add("tinydep", "1.0", {"tinydep.py": "WORD = 'tiny'\n"})
     root = project({
@@ -220,6 +231,7 @@ def test_P_63_second_start_needs_no_pip(project, up, wheelhouse):
     assert "Collecting" not in second.text
 
 
+@pytest.mark.contract("P-29", "P-103", "P-109")
 def test_P_109_never_listening_is_told_after_startup_timeout(project, run):
     done = run("verify", project({
         "wsgi.py": "", "requirements.txt": "",
@@ -229,6 +241,7 @@ def test_P_109_never_listening_is_told_after_startup_timeout(project, run):
     assert "请确保程序在 15 秒内正确地启动了 HTTP 服务" in done.stdout
 
 
+@pytest.mark.contract("P-104", "P-110")
 def test_P_110_redirecting_home_page_is_not_healthy(project, run):
     done = run("verify", project({
         "wsgi.py": "def application(e, s):\n"
@@ -238,6 +251,7 @@ def test_P_110_redirecting_home_page_is_not_healthy(project, run):
     assert "302" in done.stdout and "https://example.com/" in done.stdout
 
 
+@pytest.mark.contract("P-231")
 def test_verify_says_what_the_cloud_would_say(project, run):
     done = run("verify", project({"wsgi.py": WITNESS, "requirements.txt": ""}))
     assert done.returncode == 0, done.stdout + done.stderr

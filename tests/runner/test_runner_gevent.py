@@ -58,6 +58,7 @@ def application(environ, start_response):
 '''
 
 
+@pytest.mark.contract("P-85")
 def test_which_server_and_what_it_is_told(start):
     running = start(dict(STAND_IN, **{'wsgi.py': PATCHED}))
     wait_until(lambda: 'started\n' in running.stdout, 'not started')
@@ -71,6 +72,7 @@ def test_which_server_and_what_it_is_told(start):
     assert running.stdout.endswith('closed\n')
 
 
+@pytest.mark.contract("P-84")
 def test_websocket_handler_where_its_package_is(start):
     running = start(dict(STAND_IN, **{
         'wsgi.py': PATCHED,

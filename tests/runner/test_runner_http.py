@@ -13,6 +13,7 @@ def client(everything):
         yield found
 
 
+@pytest.mark.contract("P-96")
 def test_environ(client, everything):
     answer = client.get('/environ_json/a%20b%E4%B8%AD%zz?x=%20&y', headers=(
         'X-One: 1\r\nX-One: 2\r\nCookie: a=1\r\nCookie: b=2\r\nX_Under: no\r\n'

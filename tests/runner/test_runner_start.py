@@ -55,12 +55,14 @@ application = App()
 
 
 @pytest.mark.parametrize('shape', sorted(SHAPES))
+@pytest.mark.contract("P-80", "P-94")
 def test_every_shape_of_application(start, shape):  # P-80, P-94
     running = start({'wsgi.py': SHAPES[shape], 'app.py': HELLO.replace('application', 'app')})
     with Client(running.wait_ready().port) as client:
         assert client.get('/').body == b'hello'
 
 
+@pytest.mark.contract("P-81", "P-82", "P-306")
 def test_wsgi_is_imported_not_run(start, tmp_path):  # P-81, P-306
     running = start({'wsgi.py': '''
 import os, sys
@@ -76,6 +78,7 @@ if __name__ == '__main__':
     assert seen == repr(['wsgi', str(tmp_path), str(tmp_path), 'beside'])
 
 
+@pytest.mark.contract("P-305")
 def test_a_file_named_like_one_of_our_modules(start):  # P-305
     shadow = 'raise RuntimeError("a file of the project was taken for a module of the library")\n'
     running = start(dict({'wsgi.py': HELLO}, **{
@@ -121,6 +124,7 @@ def test_exit_code_of_the_app(start):
     assert running.wait_exit() == 7
 
 
+@pytest.mark.contract("P-303")
 def test_missing_variable_is_named(start):  # P-303
     running = start({'wsgi.py': 'import os\nKEY = os.environ["MY_SERVICE_KEY"]\n' + HELLO})
     assert running.wait_exit() == 1
@@ -291,6 +295,7 @@ def application(environ, start_response):
 '''
 
 
+@pytest.mark.contract("P-95")
 def test_a_view_may_run_a_coroutine(start, python):  # P-95: Tornado's adapter does
     if '2.7' in python:
         pytest.skip('2.7 has no asyncio')

@@ -18,6 +18,7 @@ def events(everything):
         return json.loads(client.get('/events').body)
 
 
+@pytest.mark.contract("P-87", "P-88")
 def test_start_response_twice_the_last_wins(client):  # P-87: the vendor's SDK answers its ping so
     answer = client.get('/twice')
     assert answer.status == 201 and answer.get('content-type') == 'text/plain; charset=utf-8'
@@ -48,6 +49,7 @@ def test_write_callable(client):
     assert answer.body == b'first second third' and len(answer.chunks) == 3
 
 
+@pytest.mark.contract("P-89")
 def test_empty_str_chunk_is_skipped(client):  # P-89
     answer = client.get('/empty_str')
     assert answer.status == 200 and answer.body == b'' and answer.get('x-allow') == 'yes'

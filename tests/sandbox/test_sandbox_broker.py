@@ -81,6 +81,7 @@ def brokered(box, deny):
     return box
 
 
+@pytest.mark.contract("P-92")
 def test_two_at_once_on_port_3000(brokered, deny):
     addresses = [new_address(), new_address()]
     processes = []
