@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "emulator/helpers.h"
+#include "sandbox/base/i18n.h"
 #include "sandbox/base/log.h"
 #include "tui/command.h"
 #include "tui/language.h"
@@ -34,11 +35,22 @@ int main(int argc, char **argv)
     log_open("client");
     struct command command;
     const struct verb *verb;
-    int code;
-    if (command_parse(argc, argv, &command, &verb, &code) < 0) {
-        return code;
+    struct error error = {0};
+    if (command_parse(argc, argv, &command, &verb, &error) < 0) {
+        int failed = command_fail(&error);
+        fprintf(stderr, _("leanlocal: see `leanlocal %s --help`\n"), verb->name);
+        return failed;
     }
-    code = verb->run(&command);
+    int code = 0;
+    if (command_flag(&command, "help")) {
+        help_print(verb);
+    } else if (command_flag(&command, "version")) {
+        printf("leanlocal %s\n", LEANLOCAL_VERSION);
+    } else if (command_read_project_options(&command, &error) < 0) {
+        code = command_fail(&error);
+    } else {
+        code = verb->run(&command);
+    }
     command_release(&command);
     return code;
 }

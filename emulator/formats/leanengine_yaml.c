@@ -3,7 +3,6 @@
 
 #include "emulator/formats/leanengine_yaml.h"
 
-#include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -12,10 +11,10 @@
 #include "emulator/limits/limits.h"
 #include "sandbox/base/cleanup.h"
 #include "sandbox/base/i18n.h"
+#include "sandbox/base/nearest.h"
 #include "sandbox/base/utf8.h"
 
 #define NAME      "leanengine.yaml"
-#define KEY_MAX   64  // longer ones are not compared with our names
 #define SHOWN_MAX 80  // bytes of a value in a message
 #define LIST_MAX  256 // items of a list or steps
 
@@ -84,72 +83,6 @@ static void warn(struct walk *walk, const struct yaml_node *at, const char *rule
 
 // ---- suggestions ----
 
-// Edit distance with swaps of neighbours, case ignored; both at most KEY_MAX long.
-static size_t distance(const char *a, const char *b)
-{
-    size_t rows[3][KEY_MAX + 1];
-    size_t a_len = strlen(a);
-    size_t b_len = strlen(b);
-    for (size_t j = 0; j <= b_len; j++) {
-        rows[1][j] = j;
-    }
-    for (size_t i = 1; i <= a_len; i++) {
-        size_t *now = rows[(i + 1) % 3];
-        const size_t *before = rows[i % 3];
-        const size_t *twice = rows[(i + 2) % 3];
-        now[0] = i;
-        for (size_t j = 1; j <= b_len; j++) {
-            int x = tolower((unsigned char)a[i - 1]);
-            int y = tolower((unsigned char)b[j - 1]);
-            size_t best = before[j - 1] + (x != y);
-            best = before[j] + 1 < best ? before[j] + 1 : best;
-            best = now[j - 1] + 1 < best ? now[j - 1] + 1 : best;
-            bool swapped = i > 1 && j > 1 && x == tolower((unsigned char)b[j - 2]) &&
-                           y == tolower((unsigned char)a[i - 2]);
-            if (swapped && twice[j - 2] + 1 < best) {
-                best = twice[j - 2] + 1;
-            }
-            now[j] = best;
-        }
-    }
-    return rows[(a_len + 1) % 3][b_len];
-}
-
-// "startup_timeout" and "startup-timeout" are "startuptimeout".
-static void plain_name(const char *text, char out[static KEY_MAX + 1])
-{
-    size_t used = 0;
-    for (; *text && used < KEY_MAX; text++) {
-        if (*text != '_' && *text != '-' && *text != ' ') {
-            out[used++] = *text;
-        }
-    }
-    out[used] = '\0';
-}
-
-// Of the words of `count` names the nearest that a slip of the finger explains; NULL if none.
-static const char *nearest(const char *text, const char *(*name_of)(const void *, size_t),
-                           const void *names, size_t count)
-{
-    char wanted[KEY_MAX + 1];
-    plain_name(text, wanted);
-    size_t limit = strlen(wanted) < 5 ? 1 : strlen(wanted) < 9 ? 2 : 3;
-    const char *best = NULL;
-    for (size_t i = 0; i < count && strlen(text) <= KEY_MAX; i++) {
-        char plain[KEY_MAX + 1];
-        plain_name(name_of(names, i), plain);
-        size_t away = distance(wanted, plain);
-        if (away <= limit) {
-            limit = away ? away - 1 : 0;
-            best = name_of(names, i);
-            if (away == 0) {
-                break;
-            }
-        }
-    }
-    return best;
-}
-
 static const char *key_name(const void *rows, size_t index)
 {
     return ((const struct leanengine_yaml_key *)rows)[index].name;
@@ -178,7 +111,7 @@ static int check_choice(struct walk *walk, const struct yaml_node *value)
         strlist_clear(&choices);
         return 0;
     }
-    const char *meant = nearest(value->text, list_name, &choices, choices.count);
+    const char *meant = nearest_name(value->text, list_name, &choices, choices.count);
     auto_free char *joined = str_dup("");
     for (size_t i = 0; i < choices.count; i++) {
         char *longer = str_printf("%s%s%s", joined, i ? ", " : "", choices.items[i]);
@@ -427,7 +360,7 @@ static int read_STEPS(struct walk *walk, const struct yaml_node *value, void *me
 static void report_unknown(struct walk *walk, const struct yaml_node *key)
 {
     const char *meant =
-        nearest(key->text, key_name, leanengine_yaml_keys, leanengine_yaml_key_count);
+        nearest_name(key->text, key_name, leanengine_yaml_keys, leanengine_yaml_key_count);
     auto_free char *shown = utf8_cut(key->text, SHOWN_MAX);
     auto_free char *hint = meant ? str_printf(_("did you mean %s?"), meant) : NULL;
     diagnostics_add(walk->diagnostics, DIAGNOSTIC_WARNING, NAME, key->line, key->column, "P-32",

@@ -96,6 +96,11 @@ void json_put_strings(struct cJSON *object, const char *name, const struct strli
     json_put_tree(object, name, array);
 }
 
+void json_remove(struct cJSON *object, const char *name)
+{
+    cJSON_DeleteItemFromObjectCaseSensitive(object, name);
+}
+
 void json_push(struct cJSON *array, struct cJSON *tree)
 {
     cJSON_AddItemToArray(array, tree);

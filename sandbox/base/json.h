@@ -30,7 +30,8 @@ void json_put_int(struct cJSON *object, const char *name,
 void json_put_bool(struct cJSON *object, const char *name, bool value);
 void json_put_tree(struct cJSON *object, const char *name, struct cJSON *tree); // takes tree
 void json_put_strings(struct cJSON *object, const char *name, const struct strlist *list);
-void json_push(struct cJSON *array, struct cJSON *tree); // takes tree
+void json_remove(struct cJSON *object, const char *name); // absent is fine
+void json_push(struct cJSON *array, struct cJSON *tree);  // takes tree
 void json_push_string(struct cJSON *array, const char *text);
 
 const struct cJSON *json_get(const struct cJSON *object, const char *name);

@@ -75,7 +75,40 @@ def test_P_72_required_requirements_file_missing(project, run, wheelhouse):
     assert "require" in done.stdout and "other.txt" in done.stdout
 
 
-def test_help_of_every_command(run):
-    for command in ("up", "verify", "build", "exec", "env", "status", "restart", "reload", "stop"):
-        done = run(command, "--help")
-        assert done.returncode == 0 and "Usage: leanlocal %s" % command in done.stdout
+COMMANDS = ("up", "verify", "build", "exec", "env", "status", "restart", "reload", "stop", "help")
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help_of_every_command(run, command):
+    done = run(command, "--help")
+    assert done.returncode == 0 and "Usage: leanlocal %s" % command in done.stdout
+    assert run("help", command).stdout == done.stdout
+    assert command in run("help").stdout
+
+
+def test_the_project_sets_options(project, run):
+    root = project(dict(FILES, **{"dev.env": "MINE=dev\n", "other.env": "MINE=other\n",
+                                  ".leanlocal.yaml": "port: 3001\nenv-file: dev.env\nenv: stage\n"}))
+    flat = json.loads(run("env", root, "--format", "json").stdout)
+    assert (flat["MINE"], flat["LEANCLOUD_APP_ENV"]) == ("dev", "stage")
+    flat = json.loads(run("env", root, "--format", "json", "--env-file", root / "other.env",
+                          "--env=production").stdout)
+    assert (flat["MINE"], flat["LEANCLOUD_APP_ENV"]) == ("other", "production")
+
+
+@pytest.mark.parametrize("text, says", [
+    ("prot: 3001\n", ".leanlocal.yaml:1:1: unknown option \"prot\""),
+    ("plain: true\nport: many\n", ".leanlocal.yaml:2:7: port: expected 1 to 65535"),
+    ("persist: [db.sqlite3]\n", ".leanlocal.yaml:1:1: persist: not yet"),
+    ("env-file: missing.env\n", "missing.env"),
+])
+def test_mistakes_in_the_projects_file(project, run, text, says):
+    root = project(dict(FILES, **{".leanlocal.yaml": text}))
+    done = run("env", root)
+    assert done.returncode == 2 and says in done.stderr and done.stdout == ""
+    assert run("status", root).returncode == 3  # not 2: a mistake there keeps nobody from stopping
+
+
+def test_the_projects_file_is_not_uploaded(project, run):
+    root = project(dict(FILES, **{".leanlocal.yaml": "port: 3001\n"}))
+    assert run("exec", root, "--", "ls", "-A").stdout.split() == ["requirements.txt", "tool.py", "wsgi.py"]

@@ -4,6 +4,7 @@ from sources import code, files, hits, includes, lines
 
 # What of the emulator the screen's room may see, and why.
 TUI_SEES = {
+    "emulator/control/project_options.h": "the rules of option values, and those a project sets",
     "emulator/control/protocol.h": "all that crosses: commands, events, snapshot",
     "emulator/logs/journal.h": "the reader: log lines come from files, not through the socket",
     "emulator/limits/limits.h": "the table of the platform's numbers, for what is drawn dim",
