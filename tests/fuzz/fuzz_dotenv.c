@@ -1,9 +1,5 @@
 // What: libFuzzer target of formats/dotenv: no crash; a refusal says where and why, and gives
-// nothing out. Build by hand, from the project's root:
-//   clang -std=gnu17 -D_GNU_SOURCE -g -O1 -fsanitize=fuzzer,address,undefined -I. \
-//       tests/fuzz/fuzz_dotenv.c \
-//       emulator/formats/dotenv.c \
-//       sandbox/base/*.c -lcjson -lnettle  -o fuzz_dotenv
+// nothing out. ./dev fuzz dotenv.
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>

@@ -1,8 +1,6 @@
-// What: libFuzzer target of formats/http1: no crash, and no split changes the result.
-// Build by hand, from the project's root:
-//   clang -std=gnu17 -D_GNU_SOURCE -g -O1 -fsanitize=fuzzer,address,undefined -I. \
-//       tests/fuzz/fuzz_http1.c emulator/formats/http1*.c sandbox/base/i18n.c -o fuzz_http1
-// Input: byte 0 chooses what is read (head or chunks, and the policy), byte 1 how it is split.
+// What: libFuzzer target of formats/http1: no crash, and no split changes the result. ./dev fuzz
+// http1. Input: byte 0 chooses what is read (head or chunks, and the policy), byte 1 how it is
+// split.
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>

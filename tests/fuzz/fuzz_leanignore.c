@@ -1,11 +1,5 @@
 // What: libFuzzer target of formats/leanignore: no crash, no hang, and a rule that only negates
-// never
-//       excludes.
-// Build by hand, from the project's root:
-//   clang -std=gnu17 -D_GNU_SOURCE -g -O1 -fsanitize=fuzzer,address,undefined -I. \
-//       tests/fuzz/fuzz_leanignore.c emulator/formats/leanignore.c
-//       emulator/formats/ignore_pattern.c \ sandbox/base/*.c -lcjson -lnettle -o fuzz_leanignore
-// Input: the rules, a NUL byte, a path.
+// never excludes. ./dev fuzz leanignore. Input: the rules, a NUL byte, a path.
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>

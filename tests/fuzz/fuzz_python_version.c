@@ -1,10 +1,5 @@
 // What: libFuzzer target of formats/python_version: no crash; a refusal says where and why, and
-// gives nothing out. Build by hand, from the project's root:
-//   clang -std=gnu17 -D_GNU_SOURCE -g -O1 -fsanitize=fuzzer,address,undefined -I. \
-//       tests/fuzz/fuzz_python_version.c \
-//       emulator/formats/python_version.c \
-//       emulator/formats/diagnostics.c \
-//       sandbox/base/*.c -lcjson -lnettle  -o fuzz_python_version
+// gives nothing out. ./dev fuzz python_version.
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>

@@ -1,11 +1,5 @@
 // What: libFuzzer target of formats/leanengine_yaml: no crash; a refusal says where and why, and
-// gives nothing out. Build by hand, from the project's root:
-//   clang -std=gnu17 -D_GNU_SOURCE -g -O1 -fsanitize=fuzzer,address,undefined -I. \
-//       tests/fuzz/fuzz_yaml.c \
-//       emulator/formats/leanengine_yaml.c \
-//       emulator/formats/yaml_tree.c \
-//       emulator/formats/diagnostics.c \
-//       sandbox/base/*.c -lcjson -lnettle -lyaml -o fuzz_yaml
+// gives nothing out. ./dev fuzz yaml.
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
