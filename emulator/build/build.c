@@ -20,6 +20,7 @@
 #include "emulator/build/box.h"
 #include "emulator/build/internal.h"
 #include "emulator/build/log.h"
+#include "emulator/formats/python_version.h"
 #include "emulator/watch/tree.h"
 #include "sandbox/base/buf.h"
 #include "sandbox/base/cleanup.h"
@@ -198,10 +199,11 @@ static void start_python(void *context)
     build_begin_stage(build, BUILD_STAGE_PYTHON, NULL);
     // Without mounts root's app is another user, and finds Python where it lies.
     bool shown = build_is_in_place(build) && build->host.is_root;
+    auto_free char *file = view_find(&build->upload, PYTHON_VERSION_NAME);
     const char *const arguments[] = {"leanlocal",
                                      "@python",
                                      "find",
-                                     build->project_dir,
+                                     file ? file : "",
                                      build->cache_dir,
                                      build->legacy_default ? "1" : "0",
                                      shown ? "1" : "0",
@@ -215,7 +217,6 @@ static void start_python(void *context)
 
 static void copy_request(struct build *build, const struct build_request *request)
 {
-    build->project_dir = str_dup(request->project_dir);
     build->cache_dir = str_dup(request->cache_dir);
     build->host = *request->host;
     build->no_cache = request->no_cache;
@@ -228,10 +229,8 @@ static void copy_request(struct build *build, const struct build_request *reques
     if (request->build_env) {
         strlist_copy(&build->build_env, request->build_env);
     }
-    if (request->version) {
-        strlist_copy(&build->lowers, &request->version->lowers);
-        build->tag = str_dup(request->version->tag);
-    }
+    view_of_version(&build->upload, &request->version->lowers);
+    build->tag = str_dup(request->version->tag);
 }
 
 struct build *build_start(struct loop *loop, const struct build_request *request,
@@ -293,9 +292,8 @@ void build_free(struct build *build)
     build_steps_release(&build->build_steps);
     strlist_clear(&build->host_env);
     strlist_clear(&build->build_env);
-    strlist_clear(&build->lowers);
+    view_release(&build->upload);
     build_result_release(&build->result);
-    free(build->project_dir);
     free(build->cache_dir);
     free(build->tag);
     free(build->built_dir);

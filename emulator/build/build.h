@@ -40,13 +40,13 @@ enum build_stage_state {
 };
 
 struct build_request {
-    const char *project_dir; // build root: the live project; only manifests are read from it
     const struct leanengine_yaml *yaml;
     // The user's environment: PATH, HOME, PYENV_ROOT; proxies, PIP_*, CA files reach the install
     // stage only. As root, files and directories that they name must be readable for host_uid.
     const struct strlist *host_env;
     const struct strlist *build_env;    // for install and build when exposed (P-28), else empty
-    const struct tree_version *version; // full source for build commands; NULL: no build stage
+    const struct tree_version *version; // the upload's build root: manifests are read from it,
+                                        // build commands run on it
     const char *cache_dir;              // layers/, python/, pip/ below it
     const struct sandbox_host *host;
     bool no_cache;

@@ -78,8 +78,8 @@ static int run_build_commands(struct build *build, const char *out, struct error
         .host_gid = build->host_gid,
         .binds = mounts.binds,
         .bind_count = mounts.bind_count,
-        .lowers = (const char *const *)build->lowers.items,
-        .lower_count = build->lowers.count,
+        .lowers = (const char *const *)build->upload.lowers.items,
+        .lower_count = build->upload.lowers.count,
         .private_dir = build->slot.home_dir,
         .argv = argv,
         .env = env.items,
@@ -105,7 +105,7 @@ static bool has_commands(const struct build_steps *steps)
 void build_start_commands(struct build *build)
 {
     struct error error = {0};
-    if (!has_commands(&build->build_steps) || build->lowers.count == 0) {
+    if (!has_commands(&build->build_steps) || build->upload.lowers.count == 0) {
         build->stage = BUILD_STAGE_BUILD;
         build->stage_begun_ms = clock_now_ms();
         build_tell(build, BUILD_STATE_SKIPPED, NULL);

@@ -1,6 +1,6 @@
-// The helper "leanlocal @python": what blocks. `find DIR CACHE 0|1 0|1` prints the answer of
-// answer.c, then sweeps; `sweep CACHE` only sweeps. Its environment is the user's: PATH, HOME,
-// PYENV_ROOT are looked at.
+// The helper "leanlocal @python": what blocks. `find FILE CACHE 0|1 0|1` (FILE: .python-version, or
+// empty) prints the answer of answer.c, then sweeps; `sweep CACHE` only sweeps. Its environment is
+// the user's: PATH, HOME, PYENV_ROOT are looked at.
 
 #include <stdlib.h>
 #include <string.h>
@@ -12,13 +12,13 @@
 
 extern char **environ;
 
-static int find(const char *project_dir, const char *cache_dir, bool legacy, bool for_others)
+static int find(const char *version_file, const char *cache_dir, bool legacy, bool for_others)
 {
     struct strlist env = {0};
     for (char **entry = environ; *entry; entry++) {
         strlist_add(&env, *entry);
     }
-    const struct python_options options = {.project_dir = project_dir,
+    const struct python_options options = {.version_file = *version_file ? version_file : NULL,
                                            .env = &env,
                                            .legacy_default = legacy,
                                            .for_others = for_others};

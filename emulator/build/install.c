@@ -58,7 +58,7 @@ static int stage_install(struct build *build, struct error *error)
         build_write_script(own, "layer.py", layer_py, layer_py_size, error) < 0 ||
         build_write_script(own, "steps.py", steps_py, steps_py_size, error) < 0 ||
         build_write_job(build, own, build->result.layer_target, &build->install, true, error) < 0 ||
-        manifests_stage(build->project_dir, &build->install, own, error) < 0 ||
+        manifests_stage(&build->upload, &build->install, own, error) < 0 ||
         build_give_to_app(build, work, error) < 0 || build_give_to_app(build, own, error) < 0) {
         return -1;
     }
@@ -203,8 +203,8 @@ static int open_slot(struct build *build, struct error *error)
     char key[HASH_HEX_SIZE];
     auto_free char *layers = fs_join(build->cache_dir, "layers");
     const char *target = build_is_in_place(build) ? layers : BUILD_LAYER_TARGET;
-    if (manifests_read(build->project_dir, &build->manifests, error) < 0 ||
-        manifests_key(build->project_dir, &build->install, &build->manifests, &build->result.python,
+    if (manifests_read(&build->upload, &build->manifests, error) < 0 ||
+        manifests_key(&build->upload, &build->install, &build->manifests, &build->result.python,
                       &build->build_env, target, key, error) < 0 ||
         store_slot_open(&build->slot, build->cache_dir, key, build_is_in_place(build),
                         build->no_cache, error) < 0) {

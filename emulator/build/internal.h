@@ -7,6 +7,7 @@
 #include "emulator/build/build.h"
 #include "emulator/build/log.h"
 #include "emulator/build/store.h"
+#include "emulator/version/view.h"
 #include "sandbox/base/buf.h"
 #include "sandbox/base/hash.h"
 #include "sandbox/base/process.h"
@@ -35,14 +36,14 @@ struct manifests {
     bool uses_sdk; // names leancloud (P-53)
 };
 
-int manifests_read(const char *project_dir, struct manifests *ret_manifests, struct error *error);
+int manifests_read(const struct view *upload, struct manifests *ret_manifests, struct error *error);
 void manifests_release(struct manifests *manifests);
 // requirements.txt, .python-version and the required files of the steps, below <own>/manifests and
 // <own>/required. ERROR_PROJECT for a required file that is not there or leaves the project.
-int manifests_stage(const char *project_dir, const struct build_steps *steps, const char *own,
+int manifests_stage(const struct view *upload, const struct build_steps *steps, const char *own,
                     struct error *error);
 // Of everything that decides what the install stage makes (P-63).
-int manifests_key(const char *project_dir, const struct build_steps *steps,
+int manifests_key(const struct view *upload, const struct build_steps *steps,
                   const struct manifests *manifests, const struct python *python,
                   const struct strlist *build_env, const char *target,
                   char ret_key[static HASH_HEX_SIZE], struct error *error);
@@ -87,13 +88,12 @@ struct build {
     int64_t stage_begun_ms;
 
     // Of the request, copied.
-    char *project_dir;
     char *cache_dir;
     struct build_steps install;
     struct build_steps build_steps;
     struct strlist host_env;
     struct strlist build_env;
-    struct strlist lowers;
+    struct view upload; // the version's build root
     char *tag;
     struct sandbox_host host;
     bool no_cache;

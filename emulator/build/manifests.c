@@ -1,7 +1,4 @@
 #include <errno.h>
-#include <fcntl.h>
-#include <ftw.h>
-#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -53,12 +50,15 @@ static void look_at_lines(struct manifests *manifests)
     }
 }
 
-int manifests_read(const char *project_dir, struct manifests *ret_manifests, struct error *error)
+int manifests_read(const struct view *upload, struct manifests *ret_manifests, struct error *error)
 {
-    auto_free char *path = fs_join(project_dir, REQUIREMENTS);
+    auto_free char *path = view_find(upload, REQUIREMENTS);
     struct manifests manifests = {0};
-    struct error reading = {0};
-    manifests.requirements = fs_read(path, REQUIREMENTS_MAX, &manifests.requirements_len, &reading);
+    struct error reading = {.errnum = ENOENT};
+    if (path) {
+        manifests.requirements =
+            fs_read(path, REQUIREMENTS_MAX, &manifests.requirements_len, &reading);
+    }
     if (!manifests.requirements) {
         error_set_errno(error, ERROR_PROJECT, reading.errnum, _("%s cannot be read"), REQUIREMENTS);
         error_set_rule(error, "P-1", NULL);
@@ -90,51 +90,26 @@ static int fail_required(struct error *error, int line, const char *name, const 
     return error_set_hint(error, _("name files of the project, relative to its root"));
 }
 
-// The real path of a required file or directory, in the project and nowhere else.
-static char *resolve_required(const char *project_dir, const char *name, int line,
-                              struct error *error)
+// The files of a required name, sorted: the key must not depend on a directory's order.
+static int list_required(const struct view *upload, const char *name, int line,
+                         struct strlist *ret_files, struct error *error)
 {
-    auto_free char *path = fs_join(project_dir, name);
-    auto_free char *root = realpath(project_dir, NULL);
-    auto_free char *real = realpath(path, NULL);
-    size_t root_len = root ? strlen(root) : 0;
-    if (!root || !real || (!fs_is_file(real) && !fs_is_dir(real))) {
-        fail_required(error, line, name, _("no such file"));
-        return NULL;
+    auto_free char *clean = view_clean_path(name);
+    if (!clean) {
+        return fail_required(error, line, name, _("lies outside the project"));
     }
-    if (strncmp(real, root, root_len) != 0 || real[root_len] != '/') {
-        fail_required(error, line, name, _("lies outside the project"));
-        return NULL;
+    if (view_kind(upload, clean) == VIEW_NOTHING) {
+        return fail_required(error, line, name, _("no such file"));
     }
-    return steal(real);
-}
-
-// nftw() has no context argument; a walk ends before list_files() returns.
-static struct strlist *walked;
-
-static int collect_file(const char *path, const struct stat *status, int type, struct FTW *ftw)
-{
-    (void)ftw;
-    if (type == FTW_F && S_ISREG(status->st_mode) && walked->count < REQUIRED_FILES_MAX) {
-        strlist_add(walked, path);
-    }
+    view_list(upload, clean, REQUIRED_FILES_MAX, ret_files);
     return 0;
 }
 
-static int by_name(const void *a, const void *b)
+// Of a file that list_required() named, relative to the upload. Owned by the caller.
+static char *required_path(const char *name, const char *file)
 {
-    return strcmp(*(char *const *)a, *(char *const *)b);
-}
-
-// The regular files at or below real, sorted: the key must not depend on the directory's order.
-static void list_files(const char *real, struct strlist *ret_files)
-{
-    walked = ret_files;
-    nftw(real, collect_file, 16, FTW_PHYS);
-    walked = NULL;
-    if (ret_files->count) {
-        qsort(ret_files->items, ret_files->count, sizeof *ret_files->items, by_name);
-    }
+    auto_free char *clean = view_clean_path(name);
+    return *file && *clean ? fs_join(clean, file) : str_dup(*file ? file : clean);
 }
 
 static int copy_file(const char *from, const char *to, struct error *error)
@@ -154,26 +129,22 @@ static int copy_file(const char *from, const char *to, struct error *error)
     return fs_write_atomic(to, bytes, len, mode, error);
 }
 
-static int stage_required(const char *project_dir, const char *name, int line, const char *own,
+static int stage_required(const struct view *upload, const char *name, int line, const char *own,
                           struct error *error)
 {
-    auto_free char *real = resolve_required(project_dir, name, line, error);
-    if (!real) {
-        return -1;
-    }
     struct strlist files = {0};
-    list_files(real, &files);
-    int result = 0;
+    int result = list_required(upload, name, line, &files, error);
     for (size_t i = 0; i < files.count && result == 0; i++) {
-        auto_free char *to =
-            str_printf("%s/required/%s%s", own, name, files.items[i] + strlen(real));
-        result = copy_file(files.items[i], to, error);
+        auto_free char *path = required_path(name, files.items[i]);
+        auto_free char *from = view_find(upload, path);
+        auto_free char *to = str_printf("%s/required/%s", own, path);
+        result = from ? copy_file(from, to, error) : 0;
     }
     strlist_clear(&files);
     return result;
 }
 
-int manifests_stage(const char *project_dir, const struct build_steps *steps, const char *own,
+int manifests_stage(const struct view *upload, const struct build_steps *steps, const char *own,
                     struct error *error)
 {
     static const char *const names[] = {REQUIREMENTS, ".python-version"}; // P-23 [I]
@@ -182,16 +153,16 @@ int manifests_stage(const char *project_dir, const struct build_steps *steps, co
         return -1;
     }
     for (size_t i = 0; i < ARRAY_LEN(names); i++) {
-        auto_free char *from = fs_join(project_dir, names[i]);
+        auto_free char *from = view_find(upload, names[i]);
         auto_free char *to = fs_join(dir, names[i]);
-        if (fs_is_file(from) && copy_file(from, to, error) < 0) {
+        if (from && copy_file(from, to, error) < 0) {
             return -1;
         }
     }
     for (size_t i = 0; i < steps->count; i++) {
         const struct build_step *step = &steps->items[i];
         for (size_t j = 0; j < step->files.count; j++) {
-            if (stage_required(project_dir, step->files.items[j], step->line, own, error) < 0) {
+            if (stage_required(upload, step->files.items[j], step->line, own, error) < 0) {
                 return -1;
             }
         }
@@ -201,21 +172,18 @@ int manifests_stage(const char *project_dir, const struct build_steps *steps, co
 
 // ---- the key ----
 
-static int hash_required(struct hash *hash, const char *project_dir, const char *name, int line,
+static int hash_required(struct hash *hash, const struct view *upload, const char *name, int line,
                          struct error *error)
 {
-    auto_free char *real = resolve_required(project_dir, name, line, error);
-    if (!real) {
-        return -1;
-    }
     struct strlist files = {0};
-    list_files(real, &files);
-    int result = 0;
+    int result = list_required(upload, name, line, &files, error);
     for (size_t i = 0; i < files.count && result == 0; i++) {
+        auto_free char *path = required_path(name, files.items[i]);
+        auto_free char *from = view_find(upload, path);
         size_t len = 0;
-        auto_free char *bytes = fs_read(files.items[i], REQUIRED_MAX, &len, error);
-        hash_adds(hash, files.items[i] + strlen(real));
+        auto_free char *bytes = from ? fs_read(from, REQUIRED_MAX, &len, error) : NULL;
         auto_free char *size = str_printf("%zu", len);
+        hash_adds(hash, path);
         hash_adds(hash, size);
         if (bytes) {
             hash_add(hash, bytes, len);
@@ -226,7 +194,7 @@ static int hash_required(struct hash *hash, const char *project_dir, const char 
     return result;
 }
 
-static int hash_steps(struct hash *hash, const char *project_dir, const struct build_steps *steps,
+static int hash_steps(struct hash *hash, const struct view *upload, const struct build_steps *steps,
                       struct error *error)
 {
     hash_adds(hash, steps->given ? "steps" : "default");
@@ -237,7 +205,7 @@ static int hash_steps(struct hash *hash, const char *project_dir, const struct b
         hash_adds(hash, step->text);
         for (size_t j = 0; j < step->files.count; j++) {
             hash_adds(hash, step->files.items[j]);
-            if (hash_required(hash, project_dir, step->files.items[j], step->line, error) < 0) {
+            if (hash_required(hash, upload, step->files.items[j], step->line, error) < 0) {
                 return -1;
             }
         }
@@ -253,7 +221,7 @@ static bool changes_always(const char *entry)
            str_starts_with(entry, "LC_APP_INSTANCE=");
 }
 
-int manifests_key(const char *project_dir, const struct build_steps *steps,
+int manifests_key(const struct view *upload, const struct build_steps *steps,
                   const struct manifests *manifests, const struct python *python,
                   const struct strlist *build_env, const char *target,
                   char ret_key[static HASH_HEX_SIZE], struct error *error)
@@ -273,7 +241,7 @@ int manifests_key(const char *project_dir, const struct build_steps *steps,
             hash_adds(&hash, build_env->items[i]);
         }
     }
-    if (hash_steps(&hash, project_dir, steps, error) < 0) {
+    if (hash_steps(&hash, upload, steps, error) < 0) {
         return -1;
     }
     hash_hex(&hash, ret_key);

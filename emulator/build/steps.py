@@ -19,17 +19,25 @@ def one_line(text):
     return line if len(line) <= 160 else line[:157] + "..."
 
 
+def copy_all(here, there):
+    """Into what may be there already: of a directory a file may have been required before, or all of it."""
+    if not os.path.isdir(here):
+        shutil.copy2(here, there)
+        return
+    if not os.path.isdir(there):
+        os.makedirs(there)
+    for name in os.listdir(here):
+        copy_all(os.path.join(here, name), os.path.join(there, name))
+
+
 def copy_required(names, source, work_dir):
     """P-22: adds files to the directory in which later steps run."""
     for name in names:
-        here = os.path.join(source, name)
+        name = os.path.normpath(name)
         there = os.path.join(work_dir, name)
         if not os.path.isdir(os.path.dirname(there)):
             os.makedirs(os.path.dirname(there))
-        if os.path.isdir(here):
-            shutil.copytree(here, there)
-        else:
-            shutil.copy2(here, there)
+        copy_all(os.path.join(source, name), there)
 
 
 def run_one(argv, label, work_dir):

@@ -1,4 +1,4 @@
-// The life of a save (DESIGN 4): detect -> cut -> python, install, build -> start -> healthy ->
+// The life of a save (DESIGN 4): cut -> detect -> python, install, build -> start -> healthy ->
 // switch.
 //
 // One deployment at a time. A change during it supersedes it: its build is cancelled, its candidate
@@ -9,14 +9,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "emulator/engine/internal.h"
 #include "emulator/limits/limits.h"
 #include "emulator/limits/texts.h"
+#include "emulator/project/save.h"
 #include "sandbox/base/cleanup.h"
 #include "sandbox/base/clock.h"
-#include "sandbox/base/fs.h"
 #include "sandbox/base/i18n.h"
 
 static void start_build(struct engine *engine);
@@ -24,21 +23,33 @@ static void start_instance(struct engine *engine);
 
 // ---- detect ----
 
-struct timespec deployment_yaml_changed(const struct engine *engine)
+// A key of leanengine.yaml that decides no more than how the app is started asks for no build.
+static bool asks_for_build(enum yaml_stage changed)
 {
-    auto_free char *path = fs_join(engine->project.dir, "leanengine.yaml");
-    struct stat status;
-    return stat(path, &status) == 0 ? status.st_ctim : (struct timespec){0};
+    return changed != YAML_STAGE_NOTHING && changed <= YAML_STAGE_BUILD;
 }
 
-int deployment_detect(struct engine *engine, struct error *error)
+// Reads leanengine.yaml of the version and says what the cloud takes it for. From here on the
+// version is what lies in the build root (P-11).
+static int detect(struct engine *engine, struct error *error)
 {
+    struct deployment *deployment = &engine->deployment;
     struct diagnostics diagnostics = {0};
-    engine->yaml_changed = deployment_yaml_changed(engine); // before it is read
-    int result = project_load(&engine->project, engine->options.build_root, &diagnostics, error);
+    struct view upload;
+    enum yaml_stage changed = YAML_STAGE_NOTHING;
+    view_of_version(&upload, &deployment->version.lowers);
+    int result = project_load(&engine->project, &upload, engine->options.build_root, &changed,
+                              &diagnostics, error);
+    // Sticky, as what was loaded before is forgotten now.
+    engine->build_pending = engine->build_pending || asks_for_build(changed);
     if (result == 0) {
-        result = project_detect(&engine->project, &diagnostics, error);
+        result = project_detect(&engine->project, &upload, &diagnostics, error);
     }
+    if (result == 0) {
+        strlist_clear(&deployment->version.lowers);
+        view_lowers(&upload, &deployment->version.lowers);
+    }
+    view_release(&upload);
     announce_diagnostics(engine, &diagnostics);
     diagnostics_clear(&diagnostics);
     return result;
@@ -96,15 +107,8 @@ void deployment_begin(struct engine *engine, const struct deploy_reason *reason)
         engine->stages[i] = (struct stage_state){.state = "", .ms = -1};
     }
     choose_tag(engine);
-    struct error error = {0};
     announce_cloud(engine, TEXT_BUILD_BEGIN, deployment->tag);
-    if (deployment_detect(engine, &error) < 0) {
-        deployment_fail(engine, STAGE_DETECT, &error, NULL);
-        return;
-    }
-    announce_stage(engine, STAGE_DETECT, "done", clock_now_ms() - deployment->begun_ms,
-                   "Python runtime detected (wsgi.py, requirements.txt)"); // P-6
-    announce_cloud(engine, TEXT_RUNTIME);
+    announce_stage(engine, STAGE_DETECT, "running", -1, NULL);
     deployment->cut_pending = true;
     tree_cut(engine->tree, deployment->tag);
 }
@@ -137,6 +141,14 @@ void deployment_on_version(void *context, const struct tree_version *version,
     event.bytes = (int64_t)version->bytes;
     event.ms = clock_now_ms() - deployment->begun_ms;
     announce(engine, &event);
+    struct error refused = {0};
+    if (detect(engine, &refused) < 0) {
+        deployment_fail(engine, STAGE_DETECT, &refused, NULL);
+        return;
+    }
+    announce_stage(engine, STAGE_DETECT, "done", clock_now_ms() - deployment->begun_ms,
+                   "Python runtime detected (wsgi.py, requirements.txt)"); // P-6
+    announce_cloud(engine, TEXT_RUNTIME);
     if (engine->build_pending || engine->project.yaml.build.given) {
         start_build(engine);
     } else {
@@ -242,7 +254,6 @@ static void start_build(struct engine *engine)
         environment_release(&environment);
     }
     const struct build_request request = {
-        .project_dir = engine->project.build_root,
         .yaml = &engine->project.yaml,
         .host_env = &engine->host_env,
         .build_env = &build_env,
@@ -357,23 +368,13 @@ void deployment_fail(struct engine *engine, enum stage stage, const struct error
 
 // ---- changes ----
 
-// DESIGN 4 "classify": which change asks for which stage. Anything else is a new version only.
-static bool asks_for_build(const struct engine *engine, const char *path)
+// --env-file as the tree names it; NULL: none, or it lies outside of the project.
+static const char *env_file_in_project(const struct engine *engine)
 {
-    static const char *const manifests[] = {"requirements.txt", ".python-version",
-                                            "leanengine.yaml"};
-    for (size_t i = 0; i < ARRAY_LEN(manifests); i++) {
-        if (strcmp(path, manifests[i]) == 0) {
-            return true;
-        }
-    }
-    const struct build_steps *steps = &engine->project.yaml.install;
-    for (size_t i = 0; i < steps->count; i++) {
-        if (strlist_contains(&steps->items[i].files, path)) { // P-23
-            return true;
-        }
-    }
-    return false;
+    const char *file = engine->options.env_file;
+    size_t len = strlen(engine->project.dir);
+    bool inside = file && strncmp(file, engine->project.dir, len) == 0 && file[len] == '/';
+    return inside ? file + len + 1 : NULL;
 }
 
 void deployment_on_changed(void *context, const struct tree_change *change)
@@ -383,16 +384,25 @@ void deployment_on_changed(void *context, const struct tree_change *change)
         return;
     }
     struct deploy_reason reason = {.from_save = true, .rebuild = change->rescan};
+    // What is not named may be anything.
+    bool counts = change->rescan || change->total > change->paths.count;
     auto_free char *paths = str_dup("");
     for (size_t i = 0; i < change->paths.count; i++) {
         const char *path = change->paths.items[i];
-        reason.rebuild = reason.rebuild || asks_for_build(engine, path);
+        enum save_effect effect =
+            save_judge(&engine->project, env_file_in_project(engine), path).effect;
+        counts = counts || effect != SAVE_NOTHING;
+        reason.rebuild = reason.rebuild || save_asks_for_build(effect);
         if (i < 3) {
             char *longer = str_printf("%s%s%s", paths, i ? ", " : "", path);
             free(paths);
             paths = longer;
         }
     }
+    if (!counts) {
+        return; // P-11: of no build root
+    }
+    reason.rebuild = reason.rebuild || change->total > change->paths.count;
     engine->saves++;
     struct event event = event_new(EVENT_SAVE);
     event.text = paths;

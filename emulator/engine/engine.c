@@ -297,29 +297,13 @@ static int start_gateway(struct engine *engine, struct error *error)
     return 0;
 }
 
-// leanengine.yaml is read before anybody watches it. What was saved in between is seen here; all
-// else is read after the first cut, which waits for the watch.
-static void look_again(struct engine *engine)
-{
-    struct timespec read_of = engine->yaml_changed;
-    struct timespec now_of = deployment_yaml_changed(engine);
-    if (engine->mode == MODE_UP && !engine->stopping &&
-        (read_of.tv_sec != now_of.tv_sec || read_of.tv_nsec != now_of.tv_nsec)) {
-        deployment_begin(engine, &(struct deploy_reason){.rebuild = true});
-    }
-}
-
 static void on_tree_ready(void *context, size_t file_count, bool polling, const char *note)
 {
     struct engine *engine = context;
-    bool first = !engine->tree_ready;
     engine->tree_ready = true;
     log_debug("tree ready: %zu files%s", file_count, polling ? ", polling" : "");
     if (note && *note) {
         announce_notice(engine, "warning", NULL, NULL, NULL, "%s", note);
-    }
-    if (first) {
-        look_again(engine);
     }
 }
 
@@ -332,7 +316,7 @@ static int start_tree(struct engine *engine, struct error *error)
 {
     auto_free char *store = fs_join(engine->run_dir, "versions");
     const struct tree_options options = {
-        .root = engine->project.build_root,
+        .root = engine->project.dir,
         .store = store,
         .watch = engine->mode == MODE_UP,
         .own_files = engine->host.is_root && engine->host.maps_ids,
@@ -397,15 +381,25 @@ static void announce_level(struct engine *engine)
     }
 }
 
-// A project that is none at all ends here, before anything is started for it.
+// A project that is none at all ends here, before anything is started for it. The live files with
+// their rules are what the first upload will be.
 static int check_project(struct engine *engine, struct error *error)
 {
     struct diagnostics ignored = {0};
     struct error first = {0};
-    int result = project_load(&engine->project, engine->options.build_root, &ignored, &first);
+    struct rules rules = {0};
+    struct view upload;
+    int result = rules_load(&rules, engine->project.dir, &first);
+    view_of_directory(&upload, engine->project.dir, &rules);
     if (result == 0) {
-        result = project_detect(&engine->project, &ignored, &first);
+        result = project_load(&engine->project, &upload, engine->options.build_root, NULL, &ignored,
+                              &first);
     }
+    if (result == 0) {
+        result = project_detect(&engine->project, &upload, &ignored, &first);
+    }
+    view_release(&upload);
+    rules_release(&rules);
     diagnostics_clear(&ignored);
     if (result < 0 && (engine->mode != MODE_UP || str_equal(first.rule, "P-1"))) {
         if (error) {

@@ -7,7 +7,6 @@
 
 #include <stdbool.h>
 #include <stdint.h>
-#include <time.h>
 
 #include "emulator/build/build.h"
 #include "emulator/control/protocol.h"
@@ -124,8 +123,7 @@ struct engine {
     struct deployment deployment;
     struct build_result built;
     bool has_built;
-    struct timespec yaml_changed; // leanengine.yaml's change time when it was read last; 0: no file
-    bool build_pending;           // manifests changed since the last good build
+    bool build_pending; // manifests changed since the last good build
     struct running *runnings;
     struct tree_version last_version; // of the instance that died while serving
     struct strlist last_built_lowers;
@@ -182,8 +180,6 @@ void deployment_healthy(struct engine *engine, struct running *running);
 void deployment_on_changed(void *context, const struct tree_change *change);
 void deployment_on_version(void *context, const struct tree_version *version,
                            const struct error *error);
-int deployment_detect(struct engine *engine, struct error *error);
-struct timespec deployment_yaml_changed(const struct engine *engine);
 
 // ---- rollout.c ----
 struct running *rollout_start(struct engine *engine, const struct tree_version *version,

@@ -31,7 +31,7 @@ struct python {
 };
 
 struct python_options {
-    const char *project_dir;   // where .python-version may be
+    const char *version_file;  // .python-version; NULL: there is none
     const struct strlist *env; // PATH, HOME, PYENV_ROOT are read from here
     bool legacy_default;       // P-42: 2.7
     bool for_others;           // another user will run it, where it lies: none below a closed home

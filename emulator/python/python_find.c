@@ -261,15 +261,14 @@ static void borrow_pip(struct search *search, struct python *python)
 static int read_file(const struct python_options *options, struct python_version *ret_version,
                      struct diagnostics *diagnostics, struct error *error)
 {
-    auto_free char *path = fs_join(options->project_dir, PYTHON_VERSION_NAME);
+    if (!options->version_file) {
+        return 0;
+    }
     size_t len = 0;
     struct error reading = {0};
-    auto_free char *text = fs_read(path, 1 << 20, &len, &reading);
+    auto_free char *text = fs_read(options->version_file, 1 << 20, &len, &reading);
     if (text) {
         return python_version_parse(text, len, ret_version, diagnostics, error);
-    }
-    if (reading.errnum == ENOENT) {
-        return 0;
     }
     error_set_errno(error, ERROR_PROJECT, reading.errnum, _("%s cannot be read"),
                     PYTHON_VERSION_NAME);

@@ -21,8 +21,12 @@ static const struct {
 #include "emulator/watch/noise.def"
 };
 
-// Read by leanlocal itself wherever the upload leaves them out: a change must be told.
-static const char *const always_told[] = {LEANIGNORE_NAME, ".env"};
+// Read by leanlocal itself where the upload leaves them out: a change must be told. Whose .env
+// counts is not known here: that of the build root (P-11).
+static bool is_always_told(const char *path, const char *name)
+{
+    return strcmp(path, LEANIGNORE_NAME) == 0 || strcmp(name, ".env") == 0;
+}
 
 int rules_load(struct rules *rules, const char *root, struct error *error)
 {
@@ -75,8 +79,6 @@ struct verdict rules_judge(const struct rules *rules, const char *path, const ch
     }
     bool uploaded = !rules->ignore || !leanignore_excludes(rules->ignore, path, is_dir, NULL);
     struct verdict verdict = {.uploaded = uploaded, .reports = uploaded && noisy != QUIET};
-    for (size_t i = 0; i < ARRAY_LEN(always_told) && !is_dir; i++) {
-        verdict.reports = verdict.reports || strcmp(path, always_told[i]) == 0;
-    }
+    verdict.reports = verdict.reports || (!is_dir && is_always_told(path, name));
     return verdict;
 }

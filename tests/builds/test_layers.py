@@ -116,7 +116,8 @@ def test_required_wheel_of_a_directory(builds, wheel):
         assert "P-72" in builds.run(check=1).text
 
 
-@pytest.mark.parametrize("name, reason", [("absent.txt", "no such file"), ("link.txt", "outside")])
+@pytest.mark.parametrize("name, reason", [("absent.txt", "no such file"), ("../other", "outside"),
+                                          ("link.txt", "no such file")])
 def test_required_file_that_cannot_be(builds, name, reason):
     os.symlink("/etc/passwd", os.path.join(builds.project, "link.txt"))
     builds.write(dict(NO_REQUIREMENTS, **{"leanengine.yaml": "install:\n - require: %s\n" % name}))

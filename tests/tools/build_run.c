@@ -196,7 +196,6 @@ int main(int argc, char **argv)
     if (argc - at < 2) {
         return 2;
     }
-    request.project_dir = argv[at];
     request.cache_dir = argv[at + 1];
     if (argc - at > 3) {
         run.command = argv + at + 3;

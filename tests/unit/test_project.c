@@ -79,6 +79,20 @@ static const struct row rows[] = {
      "no directory"},
 };
 
+// The live files as one upload.
+static int load_and_detect(struct project *project, struct diagnostics *diagnostics,
+                           struct error *error)
+{
+    struct view upload;
+    view_of_directory(&upload, project->dir, NULL);
+    int result = project_load(project, &upload, NULL, NULL, diagnostics, error);
+    if (result == 0) {
+        result = project_detect(project, &upload, diagnostics, error);
+    }
+    view_release(&upload);
+    return result;
+}
+
 static void check_row(const struct row *row)
 {
     void *dir = NULL;
@@ -90,9 +104,7 @@ static void check_row(const struct row *row)
     struct diagnostics diagnostics = {0};
     struct error error = {0};
     assert_int_equal(project_open(dir, &project, &error), 0);
-    if (project_load(&project, NULL, &diagnostics, &error) == 0) {
-        project_detect(&project, &diagnostics, &error);
-    }
+    load_and_detect(&project, &diagnostics, &error);
     if (error.kind != row->kind || strcmp(error.rule, row->rule) != 0 ||
         !strstr(error.message, row->says)) {
         fail_msg("%s: kind %d rule %s: %s", row->name, error.kind, error.rule, error.message);
@@ -121,8 +133,7 @@ static void similar_name_is_suggested(void **state)
     struct diagnostics diagnostics = {0};
     struct error error = {0};
     assert_int_equal(project_open(*state, &project, &error), 0);
-    assert_int_equal(project_load(&project, NULL, &diagnostics, &error), 0);
-    assert_int_equal(project_detect(&project, &diagnostics, &error), -1);
+    assert_int_equal(load_and_detect(&project, &diagnostics, &error), -1);
     assert_non_null(strstr(error.hint, "WSGI.py"));
     project_release(&project);
 }
@@ -135,8 +146,7 @@ static void runtime_txt_is_ignored_aloud(void **state)
     struct project project = {0};
     struct diagnostics diagnostics = {0};
     assert_int_equal(project_open(*state, &project, NULL), 0);
-    assert_int_equal(project_load(&project, NULL, &diagnostics, NULL), 0);
-    assert_int_equal(project_detect(&project, &diagnostics, NULL), 0);
+    assert_int_equal(load_and_detect(&project, &diagnostics, NULL), 0);
     assert_int_equal(diagnostics.count, 1);
     assert_string_equal(diagnostics.items[0].rule, "P-46");
     diagnostics_clear(&diagnostics);
