@@ -23,12 +23,11 @@ static bool wants_screen(const struct command *command)
            term && *term && strcmp(term, "dumb") != 0;
 }
 
-static int run_plain(struct client *client, const struct command *command, bool build_output,
-                     bool attached)
+static int run_plain(struct client *client, const struct command *command, bool attached)
 {
     const char *no_color = getenv("NO_COLOR");
     const struct plain_options options = {
-        .build_output = build_output || command_flag(command, "build-logs"),
+        .build_output = command_flag(command, "build-logs"),
         .attached = attached,
         .color = isatty(STDOUT_FILENO) && !(no_color && *no_color),
     };
@@ -56,30 +55,30 @@ int cmd_up(struct command *command)
                                                .script_path = command_text(command, "script")};
         code = screen_run(link.client, &options);
     } else {
-        code = run_plain(link.client, command, true, attached);
+        code = run_plain(link.client, command, attached);
     }
     engine_link_end(&link);
     return code;
 }
 
-static int run_once(struct command *command, const char *mode, bool build_output)
+static int run_once(struct command *command, const char *mode)
 {
     struct error error = {0};
     struct engine_link link;
     if (engine_link_start(&link, command, mode, false, false, &error) < 0) {
         return command_fail(&error);
     }
-    int code = run_plain(link.client, command, build_output, false);
+    int code = run_plain(link.client, command, false);
     engine_link_end(&link);
     return code;
 }
 
 int cmd_verify(struct command *command)
 {
-    return run_once(command, "verify", false);
+    return run_once(command, "verify");
 }
 
 int cmd_build(struct command *command)
 {
-    return run_once(command, "build", false);
+    return run_once(command, "build");
 }

@@ -18,8 +18,9 @@
 #include "tui/signals.h"
 #include "tui/text.h"
 
-#define BATCH_RECORDS 2000 // printed between two looks at signals and the socket
-#define EARLY_MAX     64
+#define BATCH_RECORDS  2000 // printed between two looks at signals and the socket
+#define STEP_LINES_MAX 2000 // of a failed step
+#define EARLY_MAX      64
 
 // ---- one record ----
 
@@ -91,12 +92,20 @@ static void add_output(struct buf *out, const struct journal_record *record, boo
     add_line(out, record->wall_ms, word, sgr, color, record->text, record->len);
 }
 
+// P-67: steps are named, what they say is shown on demand, or by print_last_step() when one fails.
+static bool shows_build_line(const struct journal_record *record,
+                             const struct plain_options *options)
+{
+    return options->build_output || (record->flags & (JOURNAL_STEP | JOURNAL_OWN));
+}
+
 char *plain_format_record(const struct journal_record *record, const struct plain_options *options)
 {
     struct buf out = {0};
     if (record->stream == JOURNAL_EVENT) {
         add_event_record(&out, record, options->color);
-    } else if (record->stream == JOURNAL_BUILD ? options->build_output : !options->quiet_app) {
+    } else if (record->stream == JOURNAL_BUILD ? shows_build_line(record, options)
+                                               : !options->quiet_app) {
         add_output(&out, record, options->color);
     }
     if (out.len == 0) {
@@ -114,6 +123,7 @@ struct printer {
     FILE *file;
     struct journal_reader *reader;
     uint64_t next_seq;
+    uint64_t step_seq;    // of the last step of the build that begins; 0: none in this stage
     bool grown;           // the journal has more than was printed
     struct strlist early; // lines of events that came before the journal was open
     bool closed;          // the engine's end
@@ -174,6 +184,88 @@ static uint64_t readable_end(struct printer *printer)
     return last;
 }
 
+// ---- the last step's output, when it fails (P-67) ----
+
+static bool is_step_output(const struct journal_record *record)
+{
+    return record->stream == JOURNAL_BUILD && !(record->flags & (JOURNAL_STEP | JOURNAL_OWN));
+}
+
+// *ret_last: the step's last line that is not empty, or NULL. Owned by the caller.
+static void print_last_step(struct printer *printer, uint64_t end_seq, char **ret_last)
+{
+    struct journal_record record;
+    uint64_t seq = end_seq;
+    for (int count = 0; seq > printer->step_seq + 1 && count < STEP_LINES_MAX; seq--) {
+        count += journal_read(printer->reader, seq - 1, &record) && is_step_output(&record);
+    }
+    *ret_last = NULL;
+    for (; seq < end_seq && !printer->broken; seq++) {
+        if (!journal_read(printer->reader, seq, &record) || !is_step_output(&record)) {
+            continue;
+        }
+        if (record.len > 0) {
+            free(*ret_last);
+            *ret_last = str_dup_len(record.text, record.len);
+        }
+        if (!printer->options->build_output) {
+            struct buf out = {0};
+            add_output(&out, &record, printer->options->color);
+            print_text(printer, out.data);
+            buf_release(&out);
+        }
+    }
+}
+
+// The event's text ends with the step's last lines, for who sees nothing else: not a second time.
+static void print_failure(struct printer *printer, struct event *event, uint64_t seq)
+{
+    auto_free char *last = NULL;
+    print_last_step(printer, seq, &last);
+    if (last && event->text && str_ends_with(event->text, last)) {
+        event->text[strcspn(event->text, "\n")] = '\0';
+    }
+    struct buf out = {0};
+    add_event(&out, event, event->wall_ms, printer->options->color);
+    print_text(printer, out.data);
+    buf_release(&out);
+}
+
+// true: it was a failed step, and is printed.
+static bool took_build_event(struct printer *printer, const struct journal_record *record)
+{
+    struct cJSON *tree = json_parse(record->text, record->len, "journal", NULL);
+    struct event event;
+    bool printed = false;
+    if (tree && event_decode(tree, &event)) {
+        bool begins = event.kind == EVENT_STAGE && str_equal(event.state, "running");
+        printed = event.kind == EVENT_FAILED && printer->step_seq;
+        if (printed) {
+            print_failure(printer, &event, record->seq);
+        }
+        if (begins || printed) {
+            printer->step_seq = 0;
+        }
+        event_release(&event);
+    }
+    json_free(tree);
+    return printed;
+}
+
+static void print_record(struct printer *printer, const struct journal_record *record)
+{
+    if (record->stream == JOURNAL_BUILD && (record->flags & JOURNAL_STEP)) {
+        printer->step_seq = record->seq;
+    }
+    if (record->stream == JOURNAL_EVENT && took_build_event(printer, record)) {
+        return;
+    }
+    auto_free char *text = plain_format_record(record, printer->options);
+    if (text) {
+        print_text(printer, text);
+    }
+}
+
 static void print_batch(struct printer *printer)
 {
     if (!printer->reader || !printer->grown) {
@@ -188,10 +280,7 @@ static void print_batch(struct printer *printer)
             return;
         }
         printer->next_seq++;
-        auto_free char *text = plain_format_record(&record, printer->options);
-        if (text) {
-            print_text(printer, text);
-        }
+        print_record(printer, &record);
     }
 }
 

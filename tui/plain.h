@@ -14,7 +14,7 @@
 struct client;
 
 struct plain_options {
-    bool build_output; // also the output of pip and of build commands
+    bool build_output; // also the output of pip and of build commands (P-67: else of a failed step)
     bool quiet_app;    // not the app's output
     bool color;        // the caller has looked at isatty() and NO_COLOR
     bool to_stderr;    // print there (exec's build progress); default stdout

@@ -40,18 +40,17 @@ void build_tell(struct build *build, enum build_stage_state state, const char *d
     }
 }
 
-void build_begin_stage(struct build *build, enum build_stage stage, const char *detail)
+void build_enter_stage(struct build *build, enum build_stage stage)
 {
     build->stage = stage;
     build->stage_begun_ms = clock_now_ms();
-    build_tell(build, BUILD_STATE_RUNNING, detail);
 }
 
-void build_tell_line(struct build *build, const char *text)
+void build_tell_line(struct build *build, enum build_output kind, const char *text)
 {
     static const char *const sources[BUILD_STAGE__COUNT] = {"python", "install", "build"};
     if (build->callbacks.on_output) {
-        build->callbacks.on_output(build->callbacks.context, sources[build->stage], text,
+        build->callbacks.on_output(build->callbacks.context, kind, sources[build->stage], text,
                                    strlen(text));
     }
 }
@@ -196,7 +195,8 @@ static void start_python(void *context)
     struct error error = {0};
     loop_source_free(build->timer);
     build->timer = NULL;
-    build_begin_stage(build, BUILD_STAGE_PYTHON, NULL);
+    build_enter_stage(build, BUILD_STAGE_PYTHON);
+    build_tell(build, BUILD_STATE_RUNNING, NULL);
     // Without mounts root's app is another user, and finds Python where it lies.
     bool shown = build_is_in_place(build) && build->host.is_root;
     auto_free char *file = view_find(&build->upload, PYTHON_VERSION_NAME);

@@ -39,6 +39,12 @@ enum build_stage_state {
     BUILD_STATE_FAILED,
 };
 
+enum build_output {
+    BUILD_OUTPUT_LINE, // what a step says: shown when it fails, or on demand (P-67)
+    BUILD_OUTPUT_STEP, // a step begins: "$ pip install -r requirements.txt"
+    BUILD_OUTPUT_NOTE, // our own word: what the build waits for
+};
+
 struct build_request {
     const struct leanengine_yaml *yaml;
     // The user's environment: PATH, HOME, PYENV_ROOT; proxies, PIP_*, CA files reach the install
@@ -70,9 +76,11 @@ struct build_result {
 
 struct build_callbacks {
     void *context;
+    // RUNNING once a stage.
     void (*on_stage)(void *context, enum build_stage stage, enum build_stage_state state,
                      int64_t took_ms, const char *detail);
-    void (*on_output)(void *context, const char *source, const char *text, size_t len);
+    void (*on_output)(void *context, enum build_output kind, const char *source, const char *text,
+                      size_t len);
     // error NULL on success. result is valid during the call; build_result_take() keeps it.
     void (*on_done)(void *context, struct build_result *result, const struct error *error);
 };

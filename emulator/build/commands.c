@@ -106,13 +106,13 @@ void build_start_commands(struct build *build)
 {
     struct error error = {0};
     if (!has_commands(&build->build_steps) || build->upload.lowers.count == 0) {
-        build->stage = BUILD_STAGE_BUILD;
-        build->stage_begun_ms = clock_now_ms();
+        build_enter_stage(build, BUILD_STAGE_BUILD);
         build_tell(build, BUILD_STATE_SKIPPED, NULL);
         build_finish(build);
         return;
     }
-    build_begin_stage(build, BUILD_STAGE_BUILD, NULL);
+    build_enter_stage(build, BUILD_STAGE_BUILD);
+    build_tell(build, BUILD_STATE_RUNNING, NULL);
     build_log_release(&build->log);
     build->built_dir = str_printf("%s/built/%s-%d-%lld", build->cache_dir, build->tag,
                                   (int)getpid(), (long long)clock_now_us());

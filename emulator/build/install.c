@@ -156,9 +156,6 @@ static void make_layer(struct build *build)
 {
     struct error error = {0};
     auto_free char *cache = pip_cache(build, &error);
-    const char *pip = build->result.python.pip_version;
-    auto_free char *detail = pip ? str_printf("pip %s", pip) : NULL;
-    build_tell(build, BUILD_STATE_RUNNING, detail);
     build_log_init(&build->log);
     if (!cache || check_pip(build, &error) < 0 || stage_install(build, &error) < 0 ||
         run_install(build, cache, &error) < 0) {
@@ -189,8 +186,8 @@ static void try_lock(void *context)
         make_layer(build);
     } else {
         if (!build->told_waiting) {
-            build_tell(build, BUILD_STATE_RUNNING,
-                       _("another build makes the same layer; waiting"));
+            build_tell_line(build, BUILD_OUTPUT_NOTE,
+                            _("another build makes the same layer; waiting"));
             build->told_waiting = true;
         }
         loop_timer_restart(build->timer, LOCK_POLL_MS);
@@ -216,13 +213,26 @@ static int open_slot(struct build *build, struct error *error)
     return 0;
 }
 
+// Which pip decides which failure appears (P-301, P-309).
+static char *name_pip(const struct build *build)
+{
+    const struct python *python = &build->result.python;
+    if (!python->pip_version) {
+        return NULL;
+    }
+    return python->pip_wheel ? str_printf("pip %s (%s)", python->pip_version, python->pip_wheel)
+                             : str_printf("pip %s", python->pip_version);
+}
+
 void build_start_install(struct build *build)
 {
     struct error error = {0};
-    build_begin_stage(build, BUILD_STAGE_INSTALL, NULL);
+    build_enter_stage(build, BUILD_STAGE_INSTALL);
     if (open_slot(build, &error) < 0) {
         build_fail(build, &error);
         return;
     }
+    auto_free char *pip = build_runs_anything(build) ? name_pip(build) : NULL;
+    build_tell(build, BUILD_STATE_RUNNING, pip);
     build->timer = loop_add_timer(build->loop, 0, try_lock, build);
 }

@@ -119,8 +119,8 @@ struct build {
 };
 
 void build_tell(struct build *build, enum build_stage_state state, const char *detail);
-void build_tell_line(struct build *build, const char *text);
-void build_begin_stage(struct build *build, enum build_stage stage, const char *detail);
+void build_tell_line(struct build *build, enum build_output kind, const char *text);
+void build_enter_stage(struct build *build, enum build_stage stage); // its time begins
 // Level none: nothing can be mounted, so the layer is made at its final place.
 bool build_is_in_place(const struct build *build);
 // Both end in on_done, in which the build may be freed: to be called last.

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "emulator/limits/texts.h"
 #include "sandbox/base/buf.h"
 #include "sandbox/base/cleanup.h"
 #include "sandbox/base/i18n.h"
@@ -180,10 +181,7 @@ int build_log_failure(const struct build_log *log, const char *python, bool uses
     auto_free char *reason = trouble ? str_printf("%s (%s)", _(trouble->reason), cause) : NULL;
     error_set(error, trouble ? trouble->kind : ERROR_PROJECT, _("%s: exit %d%s%s%s"), step,
               log->exit_code, reason ? ": " : "", reason ? reason : "", lines);
-    auto_free char *cloud =
-        str_printf("部署失败：The command '/bin/sh -c chown leanengine:leanengine . && su "
-                   "leanengine -c '%s'' returned a non-zero code: %d:",
-                   step, log->exit_code); // P-68
+    auto_free char *cloud = str_printf(TEXT_STEP_FAILED, step, log->exit_code);
     error_set_rule(error, trouble ? trouble->rule : "P-67", cloud);
     bool project = !trouble || trouble->kind == ERROR_PROJECT;
     if (project && uses_sdk && is_too_new_for_sdk(python)) {
@@ -194,8 +192,8 @@ int build_log_failure(const struct build_log *log, const char *python, bool uses
     if (trouble) {
         return error_set_hint(error, "%s", _(trouble->hint));
     }
-    return error_set_hint(error, _("the lines above are the step's last ones; all are in the "
-                                   "build output"));
+    return error_set_hint(error, _("the lines above are the step's last ones; --build-logs shows "
+                                   "what all steps say"));
 }
 
 void build_log_conflicts(const struct strlist *conflicts, struct diagnostics *diagnostics)

@@ -17,11 +17,11 @@ void build_show_line(void *context, const char *text)
     switch (build_log_line(&build->log, text)) {
     case BUILD_LINE_STEP: {
         auto_free char *line = str_printf("$ %s", build->log.step);
-        build_tell_line(build, line);
+        build_tell_line(build, BUILD_OUTPUT_STEP, line);
         break;
     }
     case BUILD_LINE_OUTPUT:
-        build_tell_line(build, text);
+        build_tell_line(build, BUILD_OUTPUT_LINE, text);
         break;
     case BUILD_LINE_HIDDEN:
         break;

@@ -108,6 +108,8 @@ void deployment_begin(struct engine *engine, const struct deploy_reason *reason)
     }
     choose_tag(engine);
     announce_cloud(engine, TEXT_BUILD_BEGIN, deployment->tag);
+    announce_cloud(engine, TEXT_CODE_DOWNLOAD);
+    announce_cloud(engine, TEXT_CODE_UNPACK);
     announce_stage(engine, STAGE_DETECT, "running", -1, NULL);
     deployment->cut_pending = true;
     tree_cut(engine->tree, deployment->tag);
@@ -196,10 +198,14 @@ static void on_build_stage(void *context, enum build_stage stage, enum build_sta
     }
 }
 
-static void on_build_output(void *context, const char *source, const char *text, size_t len)
+static void on_build_output(void *context, enum build_output kind, const char *source,
+                            const char *text, size_t len)
 {
+    static const unsigned flags[] = {[BUILD_OUTPUT_LINE] = 0,
+                                     [BUILD_OUTPUT_STEP] = JOURNAL_STEP,
+                                     [BUILD_OUTPUT_NOTE] = JOURNAL_OWN};
     struct engine *engine = context;
-    journal_append(engine->journal, clock_wall_ms(), JOURNAL_BUILD, 0, source, text, len);
+    journal_append(engine->journal, clock_wall_ms(), JOURNAL_BUILD, flags[kind], source, text, len);
     journal_flush(engine->journal);
     server_touch_journal(engine->server);
     size_t kept = len < sizeof engine->last_output ? len : sizeof engine->last_output - 1;

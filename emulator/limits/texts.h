@@ -10,18 +10,23 @@
     "秒内正确地启动了 HTTP 服务" // P-109
 #define TEXT_START_BAD_STATUS                                                                      \
     "应用启动失败: 访问 leanengine 中间件失败，请确保正确地加载了中间件，应用（/）返回：%d: %s" // P-110
-#define TEXT_INSTANCE_LOG     "实例日志：%s"                                          // P-113
-#define TEXT_PERIODIC_FAILED  "健康检查失败：%s 检测到 Error connect ECONNREFUSED %s" // P-108
-#define TEXT_BUILD_BEGIN      "开始构建 %s"                                           // P-231
-#define TEXT_RUNTIME          "运行环境: python"                                      // P-231
-#define TEXT_INSTALLING       "正在下载和安装依赖项 ..."                              // P-231
-#define TEXT_BUILD_DONE       "镜像构建完成：%s"                                      // P-231
-#define TEXT_DEPLOY_BEGIN     "开始部署 %s 到 %s"                                     // P-231
-#define TEXT_INSTANCE_CREATE  "正在创建新实例 ..."                                    // P-231
-#define TEXT_INSTANCE_START   "正在启动新实例 ..."                                    // P-231
-#define TEXT_INSTANCE_STARTED "实例启动成功：%s"                                      // P-231
-#define TEXT_DEPLOY_DONE      "部署完成：1 个实例部署成功"                            // P-231
-#define TEXT_DEPLOY_FAILED    "部署完成：发生了 1 个错误"                             // P-110
+#define TEXT_INSTANCE_LOG    "实例日志：%s"                                          // P-113
+#define TEXT_PERIODIC_FAILED "健康检查失败：%s 检测到 Error connect ECONNREFUSED %s" // P-108
+#define TEXT_BUILD_BEGIN     "开始构建 %s"                                           // P-231
+#define TEXT_CODE_DOWNLOAD   "正在下载应用代码 ..."                                  // P-231
+#define TEXT_CODE_UNPACK     "正在解压缩应用代码 ..."                                // P-231
+#define TEXT_STEP_FAILED                                                                              \
+    "部署失败：The command '/bin/sh -c chown leanengine:leanengine . && su leanengine -c '%s'' " \
+    "returned a non-zero code: %d:"                        // P-68
+#define TEXT_RUNTIME          "运行环境: python"           // P-231
+#define TEXT_INSTALLING       "正在下载和安装依赖项 ..."   // P-231
+#define TEXT_BUILD_DONE       "镜像构建完成：%s"           // P-231
+#define TEXT_DEPLOY_BEGIN     "开始部署 %s 到 %s"          // P-231
+#define TEXT_INSTANCE_CREATE  "正在创建新实例 ..."         // P-231
+#define TEXT_INSTANCE_START   "正在启动新实例 ..."         // P-231
+#define TEXT_INSTANCE_STARTED "实例启动成功：%s"           // P-231
+#define TEXT_DEPLOY_DONE      "部署完成：1 个实例部署成功" // P-231
+#define TEXT_DEPLOY_FAILED    "部署完成：发生了 1 个错误"  // P-110
 // clang-format on
 
 #endif

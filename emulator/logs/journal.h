@@ -30,6 +30,8 @@ enum journal_flags {
     JOURNAL_CLOUD_DROPS = 1, // over 600 lines a minute: the cloud would drop it (P-120)
     JOURNAL_CLOUD_CUTS = 2,  // longer than 4096 characters: the cloud would cut it (P-120)
     JOURNAL_PARTIAL = 4,     // longer than our own line bound: continued in the next record
+    JOURNAL_STEP = 8,        // of the build: a step begins, the text is its command
+    JOURNAL_OWN = 16,        // of the build: our own word about it, not the step's output
 };
 
 struct journal_record {

@@ -220,7 +220,7 @@ def test_P_63_second_start_needs_no_pip(project, up, wheelhouse):
         "wsgi.py": "import tinydep\ndef application(e, s):\n    s('200 OK', [])\n"
                    "    return [tinydep.WORD.encode()]\n",
         "requirements.txt": "tinydep\n"})
-    first = up(root)
+    first = up(root, "--build-logs")
     first.wait_healthy()
     assert first.http("/")[1] == b"tiny"
     assert re.search(r"install +.*tinydep", first.text)

@@ -44,10 +44,11 @@ static void on_stage(void *context, enum build_stage stage, enum build_stage_sta
     fflush(stdout);
 }
 
-static void on_output(void *context, const char *source, const char *text, size_t len)
+static void on_output(void *context, enum build_output kind, const char *source, const char *text,
+                      size_t len)
 {
     struct run *run = context;
-    printf("output %s %.*s\n", source, (int)len, text);
+    printf("%s %s %.*s\n", kind == BUILD_OUTPUT_NOTE ? "note" : "output", source, (int)len, text);
     fflush(stdout);
     if (run->cancel_on && strstr(text, run->cancel_on)) {
         build_cancel(run->build);
