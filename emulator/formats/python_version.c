@@ -1,5 +1,6 @@
 #include "emulator/formats/python_version.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -43,20 +44,40 @@ bool python_version_numbers(const char *text, int ret_numbers[static 3])
     return *text == '\0' && ret_numbers[0] >= 0;
 }
 
+char *python_version_without_threads(const char *text)
+{
+    size_t len = strlen(text);
+    if (len < 2 || text[len - 1] != 't') {
+        return NULL;
+    }
+    int numbers[3];
+    char *plain = str_dup_len(text, len - 1);
+    if (!python_version_numbers(plain, numbers)) {
+        free(plain);
+        return NULL;
+    }
+    return plain;
+}
+
 bool python_version_has_prefix(const char *version, const char *prefix)
 {
     int numbers[3];
     size_t len = strlen(prefix);
+    auto_free char *plain_version = python_version_without_threads(version);
+    auto_free char *plain_prefix = python_version_without_threads(prefix);
+    if (plain_version && plain_prefix) {
+        return python_version_has_prefix(plain_version, plain_prefix);
+    }
     return python_version_numbers(version, numbers) && strncmp(version, prefix, len) == 0 &&
            (version[len] == '.' || version[len] == '\0');
 }
 
 int python_version_compare(const char *a, const char *b)
 {
-    int x[3] = {0};
-    int y[3] = {0};
-    python_version_numbers(a, x);
-    python_version_numbers(b, y);
+    int x[3] = {-1, -1, -1};
+    int y[3] = {-1, -1, -1};
+    sscanf(a, "%d.%d.%d", &x[0], &x[1], &x[2]);
+    sscanf(b, "%d.%d.%d", &y[0], &y[1], &y[2]);
     for (int i = 0; i < 3; i++) {
         if (x[i] != y[i]) {
             return x[i] < y[i] ? -1 : 1;
@@ -116,10 +137,22 @@ static bool looks_like_cpython(const char *word)
     return *at == '\0' || strcmp(at, "-dev") == 0;
 }
 
+// P-43, P-47: 2.7 and what follows; "2" and "3" are prefixes.
+static bool is_served(const char *word)
+{
+    char *end;
+    long major = strtol(word, &end, 10);
+    bool open = *end == '\0' || *end == 't' || *end == '-';
+    return major == 3 || (major == 2 && (open || strtol(end + 1, NULL, 10) == 7));
+}
+
 static int check_word(const char *word, int line, struct error *error)
 {
     if (strchr(word, '/') || word[0] == '.' || strchr(word, '\\')) {
         return refuse(error, line, word, _("is a path, not a version"));
+    }
+    if (strchr(word, ':')) {
+        return refuse(error, line, word, _("several versions stand on lines of their own"));
     }
     if (is_other_implementation(word)) {
         return refuse(error, line, word, _("the cloud has CPython only"));
@@ -130,8 +163,7 @@ static int check_word(const char *word, int line, struct error *error)
     if (!looks_like_cpython(word)) {
         return refuse(error, line, word, _("is not a CPython version"));
     }
-    bool served = str_starts_with(word, "3") || str_starts_with(word, "2");
-    if (!served || (word[1] != '.' && word[1] != '\0')) { // P-43, P-47
+    if (!is_served(word)) {
         return refuse(error, line, word, _("the cloud has Python 2.7 and 3 only"));
     }
     return 0;
@@ -146,8 +178,9 @@ static void add_wanted(struct python_version *version, const char *word, int lin
 static int take_line(struct python_version *version, const char *bytes, size_t len, int line,
                      struct error *error)
 {
+    // A CR ends the word, blanks before it are skipped: a line that begins with CR is an empty one.
     const char *end = bytes + len;
-    while (bytes < end && strchr(" \t\r", *bytes)) {
+    while (bytes < end && (*bytes == ' ' || *bytes == '\t')) {
         bytes++;
     }
     size_t word_len = 0;
@@ -217,4 +250,16 @@ void python_version_release(struct python_version *version)
     }
     free(version->items);
     *version = (struct python_version){0};
+}
+
+char *python_version_of_runtime_txt(const char *bytes, size_t len)
+{
+    struct python_version version = {0};
+    struct error ignored = {0};
+    char *text = NULL;
+    if (python_version_parse(bytes, len, &version, NULL, &ignored) == 0 && version.count > 0) {
+        text = str_dup(version.items[0].text);
+    }
+    python_version_release(&version);
+    return text;
 }

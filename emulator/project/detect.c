@@ -5,14 +5,16 @@
 #include <string.h>
 #include <strings.h>
 
+#include "emulator/formats/python_version.h"
 #include "sandbox/base/cleanup.h"
 #include "sandbox/base/fs.h"
 #include "sandbox/base/i18n.h"
 #include "sandbox/base/json.h"
 #include "sandbox/base/mem.h"
 
-#define YAML_NAME    "leanengine.yaml"
-#define MANIFEST_MAX (1 << 20)
+#define YAML_NAME       "leanengine.yaml"
+#define MANIFEST_MAX    (1 << 20)
+#define RUNTIME_TXT_MAX 4096
 #define P7_UNSUPPORTED                                                                             \
     "Unsupported project structure. Please inspect your directory structure to make sure it is a " \
     "valid LeanEngine project."
@@ -123,6 +125,20 @@ static int refuse_missing(const struct project *project, const struct view *root
     return error_set_rule(error, "P-1", P7_UNSUPPORTED "\n" P8_NO_RUNTIME);
 }
 
+// P-46. The line that would mend it is named when the file says which version was meant.
+static void report_runtime_txt(const struct view *root, struct diagnostics *diagnostics)
+{
+    size_t len = 0;
+    auto_free char *path = view_find(root, "runtime.txt");
+    auto_free char *text = path ? fs_read(path, RUNTIME_TXT_MAX, &len, NULL) : NULL;
+    auto_free char *version = text ? python_version_of_runtime_txt(text, len) : NULL;
+    auto_free char *hint =
+        version ? str_printf(_("write the line %s into .python-version instead"), version)
+                : str_dup(_("name the version in .python-version instead"));
+    diagnostics_add(diagnostics, DIAGNOSTIC_WARNING, "runtime.txt", 0, 0, "P-46", hint,
+                    _("runtime.txt is ignored by the cloud"));
+}
+
 int project_detect(const struct project *project, const struct view *root,
                    struct diagnostics *diagnostics, struct error *error)
 {
@@ -154,9 +170,7 @@ int project_detect(const struct project *project, const struct view *root,
         return error_set_rule(error, "P-4", NULL);
     }
     if (has_name(root, "runtime.txt") && !has_name(root, ".python-version")) {
-        diagnostics_add(diagnostics, DIAGNOSTIC_WARNING, "runtime.txt", 0, 0, "P-46",
-                        _("name the version in .python-version instead"),
-                        _("runtime.txt is ignored by the cloud"));
+        report_runtime_txt(root, diagnostics);
     }
     return 0;
 }

@@ -13,7 +13,7 @@
 
 #define NEWEST_MINOR_TRIED 30 // python3.30 will not come soon
 
-static void add(struct python_candidates *list, const char *path, const char *version,
+static void add(struct python_candidates *list, const char *path, const char *name,
                 const char *source)
 {
     char real[PATH_MAX];
@@ -21,13 +21,14 @@ static void add(struct python_candidates *list, const char *path, const char *ve
         return;
     }
     for (size_t i = 0; i < list->count; i++) {
-        if (strcmp(list->items[i].executable, real) == 0) {
+        bool other_name = name && !str_equal(list->items[i].name, name);
+        if (strcmp(list->items[i].executable, real) == 0 && !other_name) {
             return;
         }
     }
     list->items = mem_resize(list->items, (list->count + 1) * sizeof *list->items);
     list->items[list->count++] = (struct python_candidate){
-        .executable = str_dup(real), .version = str_dup(version), .source = source};
+        .executable = str_dup(real), .name = str_dup(name), .source = source};
 }
 
 // ---- pyenv ----
@@ -110,35 +111,45 @@ static bool is_shims(const char *dir)
     return str_ends_with(realpath(dir, real) ? real : dir, "/shims");
 }
 
+static void add_dir(struct strlist *dirs, const char *dir)
+{
+    if (!strlist_contains(dirs, dir)) {
+        strlist_add(dirs, dir);
+    }
+}
+
 static void split_path(const struct strlist *env, struct strlist *ret_dirs)
 {
     const char *at = strlist_env_get(env, "PATH");
     while (at && *at) {
         size_t len = strcspn(at, ":");
         auto_free char *dir = str_dup_len(at, len);
-        if (dir[0] == '/' && !is_shims(dir) && !strlist_contains(ret_dirs, dir)) {
-            strlist_add(ret_dirs, dir);
+        if (dir[0] == '/' && !is_shims(dir)) {
+            add_dir(ret_dirs, dir);
         }
         at += len + (at[len] == ':');
     }
     static const char *const usual[] = {"/usr/local/bin", "/usr/bin"};
     for (size_t i = 0; i < ARRAY_LEN(usual); i++) {
-        if (!strlist_contains(ret_dirs, usual[i])) {
-            strlist_add(ret_dirs, usual[i]);
-        }
+        add_dir(ret_dirs, usual[i]);
+    }
+    const char *home = strlist_env_get(env, "HOME");
+    if (!str_empty(home)) {
+        auto_free char *own = fs_join(home, ".local/bin");
+        add_dir(ret_dirs, own);
     }
 }
 
-static void add_from_dir(struct python_candidates *list, const char *dir)
+static void add_from_dir(struct python_candidates *list, const char *dir, const char *source)
 {
     static const char *const plain[] = {"python3", "python2.7", "python"};
     for (int minor = NEWEST_MINOR_TRIED; minor >= 6; minor--) {
         auto_free char *path = str_printf("%s/python3.%d", dir, minor);
-        add(list, path, NULL, "path");
+        add(list, path, NULL, source);
     }
     for (size_t i = 0; i < ARRAY_LEN(plain); i++) {
         auto_free char *path = fs_join(dir, plain[i]);
-        add(list, path, NULL, "path");
+        add(list, path, NULL, source);
     }
 }
 
@@ -179,6 +190,50 @@ static void add_uv(struct python_candidates *list, const struct strlist *env)
     closedir(stream);
 }
 
+// ---- conda, /opt ----
+
+// What stands in <dir>/*/<bin>.
+static void each_below(struct python_candidates *list, const char *dir, const char *bin,
+                       const char *source)
+{
+    DIR *stream = opendir(dir);
+    for (struct dirent *entry; stream && (entry = readdir(stream));) {
+        if (entry->d_name[0] != '.') {
+            auto_free char *below = str_printf("%s/%s/%s", dir, entry->d_name, bin);
+            add_from_dir(list, below, source);
+        }
+    }
+    if (stream) {
+        closedir(stream);
+    }
+}
+
+static void add_conda_root(struct python_candidates *list, const char *root)
+{
+    auto_free char *bin = fs_join(root, "bin");
+    auto_free char *environments = fs_join(root, "envs");
+    add_from_dir(list, bin, "conda");
+    each_below(list, environments, "bin", "conda");
+}
+
+static void add_conda(struct python_candidates *list, const struct strlist *env)
+{
+    static const char *const names[] = {"miniconda3", "miniforge3", "mambaforge",
+                                        "anaconda3",  "micromamba", "conda"};
+    const char *tops[] = {strlist_env_get(env, "HOME"), "/opt"};
+    const char *own = strlist_env_get(env, "CONDA_EXE"); // <root>/bin/conda
+    if (own && str_ends_with(own, "/bin/conda")) {
+        auto_free char *root = str_dup_len(own, strlen(own) - strlen("/bin/conda"));
+        add_conda_root(list, root);
+    }
+    for (size_t i = 0; i < ARRAY_LEN(tops); i++) {
+        for (size_t j = 0; !str_empty(tops[i]) && j < ARRAY_LEN(names); j++) {
+            auto_free char *root = fs_join(tops[i], names[j]);
+            add_conda_root(list, root);
+        }
+    }
+}
+
 void python_candidates_find(const struct strlist *env, struct python_candidates *ret_candidates)
 {
     struct strlist path = {0};
@@ -186,9 +241,12 @@ void python_candidates_find(const struct strlist *env, struct python_candidates 
     *ret_candidates = (struct python_candidates){0};
     add_pyenv(ret_candidates, env, &path);
     for (size_t i = 0; i < path.count; i++) {
-        add_from_dir(ret_candidates, path.items[i]);
+        add_from_dir(ret_candidates, path.items[i], "path");
     }
     add_uv(ret_candidates, env);
+    add_conda(ret_candidates, env);
+    each_below(ret_candidates, "/opt", "bin", "opt");
+    each_below(ret_candidates, "/opt/python", "bin", "opt");
     strlist_clear(&path);
 }
 
@@ -196,7 +254,7 @@ void python_candidates_release(struct python_candidates *candidates)
 {
     for (size_t i = 0; i < candidates->count; i++) {
         free(candidates->items[i].executable);
-        free(candidates->items[i].version);
+        free(candidates->items[i].name);
     }
     free(candidates->items);
     free(candidates->pyenv_root);

@@ -1,5 +1,6 @@
 // What: the interpreters that a host may have, by name and place only; nobody is asked yet.
-// Where: pyenv's versions, PATH, /usr/local/bin and /usr/bin, uv's directory.
+// Where: pyenv's versions, PATH, /usr/local/bin, /usr/bin and ~/.local/bin, uv's directory, conda's
+// usual places with their environments, what stands below /opt.
 // Why no shims: they run whatever the current directory says (DESIGN 5).
 // Owns: python_candidates_release().
 #ifndef EMULATOR_PYTHON_CANDIDATES_H
@@ -12,8 +13,8 @@
 
 struct python_candidate {
     char *executable;   // real path
-    char *version;      // as its directory says: "3.12.1", "3.13.0rc1"; NULL: must be asked
-    const char *source; // "pyenv", "path", "uv"
+    char *name;         // its directory's in pyenv or uv: "3.12.1", "3.13.0rc1", "3.12"; or NULL
+    const char *source; // "pyenv", "path", "uv", "conda", "opt"
 };
 
 struct python_candidates {
@@ -22,8 +23,9 @@ struct python_candidates {
     char *pyenv_root; // the first that exists, or NULL
 };
 
-// env: PATH, HOME, PYENV_ROOT, XDG_DATA_HOME, UV_PYTHON_INSTALL_DIR are read. The order is the
-// order of preference among equal versions; each binary comes once.
+// env: PATH, HOME, PYENV_ROOT, XDG_DATA_HOME, UV_PYTHON_INSTALL_DIR, CONDA_EXE are read. The order
+// is the order of preference among equal versions; each binary comes once, but for pyenv's, which
+// may have several names (links inside its versions).
 void python_candidates_find(const struct strlist *env, struct python_candidates *ret_candidates);
 void python_candidates_release(struct python_candidates *candidates);
 

@@ -15,7 +15,8 @@
 extern const char python_probe_py[];
 extern const size_t python_probe_py_size;
 
-#define ANSWER_MAX (256 * 1024)
+#define ANSWER_MAX   (256 * 1024)
+#define ASK_LIMIT_MS 20000 // a cold disk takes seconds; what takes longer hangs
 
 // ---- JSON ----
 
@@ -166,7 +167,7 @@ static char *ask(const char *executable, const struct strlist *env, struct error
                           (char *)(uintptr_t) "-s",           (char *)(uintptr_t) "-c",
                           (char *)(uintptr_t)python_probe_py, NULL};
     char *output = NULL;
-    int status = process_capture(argv, clean.items, "/", ANSWER_MAX, &output, error);
+    int status = process_capture(argv, clean.items, "/", ANSWER_MAX, ASK_LIMIT_MS, &output, error);
     strlist_clear(&clean);
     if (status == 0) {
         return output;

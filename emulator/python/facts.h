@@ -19,7 +19,7 @@ struct python_facts {
 };
 
 // cache_dir: <cache_dir>/python/ holds the answers; NULL: no cache. env: for the interpreter;
-// PYTHON* variables are ignored.
+// PYTHON* variables are ignored. One that does not answer within 20 s: errnum ETIMEDOUT.
 int python_facts_read(const char *executable, const struct strlist *env, const char *cache_dir,
                       struct python_facts *ret_facts, struct error *error);
 void python_facts_release(struct python_facts *facts);

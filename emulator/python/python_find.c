@@ -12,6 +12,7 @@
 #include "emulator/formats/python_version.h"
 #include "emulator/python/candidates.h"
 #include "emulator/python/facts.h"
+#include "sandbox/base/buf.h"
 #include "sandbox/base/cleanup.h"
 #include "sandbox/base/fs.h"
 #include "sandbox/base/i18n.h"
@@ -38,6 +39,14 @@ struct search {
     int pip_requires; // of the one that was taken
 };
 
+static void report_hanging(struct search *search, const char *path, const struct error *error)
+{
+    if (error->errnum == ETIMEDOUT) {
+        diagnostics_add(search->diagnostics, DIAGNOSTIC_WARNING, NULL, 0, 0, NULL, NULL,
+                        _("%s gave no answer in 20 s and is left out"), path);
+    }
+}
+
 static bool ask(struct search *search, size_t index)
 {
     if (search->states[index] == UNASKED) {
@@ -48,6 +57,7 @@ static bool ask(struct search *search, size_t index)
             python_facts_read(path, search->options->env, search->cache_dir, facts, &error) == 0;
         if (!good) {
             log_debug("python: %s: %s", path, error.message);
+            report_hanging(search, path, &error);
         } else if (!facts->is_cpython || facts->in_environment) {
             good = false;
         }
@@ -56,13 +66,27 @@ static bool ask(struct search *search, size_t index)
     return search->states[index] == GOOD;
 }
 
+// A directory's name is believed when it is a whole version, and says enough when it is that of no
+// stable release: "3.13.0rc1", "3.13.0t", "3.14-dev" (P-51). Others ("3.12", a link) must be asked.
+static bool name_says(const char *name, bool *ret_stable)
+{
+    int numbers[3];
+    *ret_stable = python_version_numbers(name, numbers);
+    if (*ret_stable) {
+        return numbers[2] >= 0;
+    }
+    const char *rest = name + strspn(name, "0123456789.");
+    auto_free char *plain = python_version_without_threads(name);
+    return plain || strspn(rest, "abrc") > 0 || str_ends_with(name, "-dev");
+}
+
 // NULL: not a usable stable interpreter.
 static const char *stable_version(struct search *search, size_t index)
 {
-    int numbers[3];
-    const char *named = search->candidates.items[index].version;
-    if (search->states[index] == UNASKED && named) {
-        return python_version_numbers(named, numbers) && numbers[2] >= 0 ? named : NULL;
+    bool stable;
+    const char *name = search->candidates.items[index].name;
+    if (search->states[index] == UNASKED && name && name_says(name, &stable)) {
+        return stable ? name : NULL;
     }
     bool usable = ask(search, index) && search->facts[index].is_final;
     return usable ? search->facts[index].python.version : NULL;
@@ -90,25 +114,44 @@ static size_t newest_match(struct search *search, const char *prefix)
     }
 }
 
-// "3.13.0rc1", "3.13t": only pyenv's directory of that very name (P-51).
+// "3.13.0rc1", "3.14-dev": only the directory of that very name (P-51).
 static size_t exact_match(struct search *search, const char *name)
 {
     for (size_t i = 0; i < search->candidates.count; i++) {
-        if (str_equal(search->candidates.items[i].version, name) && ask(search, i)) {
+        if (str_equal(search->candidates.items[i].name, name) && ask(search, i)) {
             return i;
         }
     }
     return NONE;
 }
 
+// "3.13t": the newest of the directories that say so.
+static size_t newest_threads(struct search *search, const char *prefix)
+{
+    size_t best = NONE;
+    for (size_t i = 0; i < search->candidates.count; i++) {
+        const char *name = search->candidates.items[i].name;
+        if (name && python_version_has_prefix(name, prefix) && ask(search, i) &&
+            (best == NONE ||
+             python_version_compare(name, search->candidates.items[best].name) > 0)) {
+            best = i;
+        }
+    }
+    return best;
+}
+
 static size_t match(struct search *search, const char *wanted)
 {
     int numbers[3];
     size_t found = exact_match(search, wanted);
-    if (found == NONE && python_version_numbers(wanted, numbers)) {
-        found = newest_match(search, wanted);
+    if (found != NONE) {
+        return found;
     }
-    return found;
+    auto_free char *threads = python_version_without_threads(wanted);
+    if (threads) {
+        return newest_threads(search, wanted);
+    }
+    return python_version_numbers(wanted, numbers) ? newest_match(search, wanted) : NONE;
 }
 
 // The same minor, the patch that is nearest, the higher one of two.
@@ -147,18 +190,29 @@ static char *install_hint(const struct search *search, const char *version)
     return str_printf(_("install pyenv, then: pyenv install %s"), version);
 }
 
+static int newer_first(const void *a, const void *b)
+{
+    return python_version_compare(*(char *const *)b, *(char *const *)a);
+}
+
 static char *known_versions(struct search *search)
 {
-    char *text = str_dup("");
+    struct strlist known = {0};
     for (size_t i = 0; i < search->candidates.count; i++) {
         const char *version = stable_version(search, i);
-        if (version) {
-            char *longer = str_printf("%s%s%s", text, *text ? ", " : "", version);
-            free(text);
-            text = longer;
+        if (version && !strlist_contains(&known, version)) {
+            strlist_add(&known, version);
         }
     }
-    return text;
+    if (known.count) {
+        qsort(known.items, known.count, sizeof known.items[0], newer_first);
+    }
+    struct buf text = {0};
+    for (size_t i = 0; i < known.count; i++) {
+        buf_addf(&text, "%s%s", i ? ", " : "", known.items[i]);
+    }
+    strlist_clear(&known);
+    return text.len ? buf_steal(&text) : str_dup("");
 }
 
 static int fail_missing(struct search *search, const struct python_wanted *wanted,

@@ -95,35 +95,80 @@ def below(path, top):
     return path == top or path.startswith(top.rstrip("/") + "/")
 
 
-def mapped_library_dirs():
-    """Where the libraries are that the interpreter and its usual extensions loaded."""
+SYSTEM = ("/usr", "/bin", "/lib", "/lib32", "/lib64", "/sbin")
+# What an installation of Python alone puts into its prefix. Something else there: it shares it.
+USUAL = set("bin include lib lib32 lib64 libexec share man doc etc ssl LICENSE.txt".split())
+
+
+def mapped_libraries():
+    """The libraries that the interpreter and its usual extensions loaded."""
     for name in ("ssl", "zlib", "sqlite3", "ctypes", "readline", "bz2", "lzma"):
         try:
             __import__(name)
         except Exception:
             pass
-    dirs = set()
+    found = set()
     try:
         with open("/proc/self/maps") as maps:
             for line in maps:
                 path = line.split(None, 5)[-1].strip()
                 if path.startswith("/") and ".so" in os.path.basename(path):
-                    dirs.add(os.path.dirname(path))
+                    found.add(path)
     except (IOError, OSError):
         pass
-    return dirs
+    return sorted(found)
+
+
+def in_home(path):
+    """Below somebody's home, or one itself, or above one."""
+    homes = [real(os.path.expanduser("~")), "/home", "/root"]
+    return any(below(path, home) or below(home, path) for home in homes)
+
+
+def is_shared(prefix):
+    """A prefix in a home with more in it than one Python, such as ~/.local: not to be shown whole."""
+    if not in_home(prefix) or os.path.isdir(os.path.join(prefix, "conda-meta")):
+        return False
+    home = real(os.path.expanduser("~"))
+    if below(home, prefix) or os.path.basename(prefix) == ".local":
+        return True
+    try:
+        return not set(os.listdir(prefix)) <= USUAL
+    except OSError:
+        return True
+
+
+def links_to(library):
+    """The library and the names beside it by which the loader asks for it."""
+    stem = os.path.basename(library).split(".so")[0]
+    near = glob.glob(os.path.join(os.path.dirname(library), stem + ".so*"))
+    return [library] + [path for path in near if real(path) == real(library)]
+
+
+def pieces_of(prefix, exe, stdlib):
+    """What an interpreter needs of a prefix that holds other things too."""
+    minor = "python%d.%d" % sys.version_info[:2]
+    wanted = [stdlib, exe]
+    for name in ("lib", "lib64", "include"):
+        wanted += sorted(glob.glob(os.path.join(prefix, name, minor + "*")))
+    return wanted + sorted(glob.glob(os.path.join(prefix, "lib*", "lib" + minor + "*.so*")))
 
 
 def find_mounts(prefix, exe, stdlib):
-    """Directories outside the system's own that must be visible for the interpreter to run."""
-    system = ("/usr", "/bin", "/lib", "/lib32", "/lib64", "/sbin")
-    wanted = [prefix, stdlib, os.path.dirname(exe), getattr(sys, "base_exec_prefix", prefix)]
-    wanted += sorted(mapped_library_dirs())
+    """What outside the system's own must be visible for the interpreter to run: directories, and of
+    a home no more than the pieces that are needed."""
+    exec_prefix = getattr(sys, "base_exec_prefix", prefix)
+    wanted = []
+    for each in (prefix, exec_prefix):
+        wanted += pieces_of(each, exe, stdlib) if is_shared(real(each)) else [each]
+    wanted += [stdlib, exe if in_home(exe) else os.path.dirname(exe)]
+    for library in mapped_libraries():
+        wanted += links_to(library) if in_home(library) else [os.path.dirname(library)]
     mounts = []
     for path in wanted:
         for each in (path, real(path)):
-            known = any(below(each, m) for m in mounts) or any(below(each, s) for s in system)
-            if not known and each != "/" and os.path.isdir(each):
+            known = any(below(each, m) for m in mounts) or any(below(each, s) for s in SYSTEM)
+            if not known and each != "/" and os.path.exists(each):
                 mounts.append(each)
     return mounts
 

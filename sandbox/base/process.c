@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/close_range.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,6 +16,7 @@
 
 #include "sandbox/base/buf.h"
 #include "sandbox/base/cleanup.h"
+#include "sandbox/base/clock.h"
 #include "sandbox/base/fs.h"
 #include "sandbox/base/i18n.h"
 
@@ -133,7 +135,35 @@ int process_start(const struct process_options *options, struct process *ret_pro
     return 0;
 }
 
-int process_capture(char *const *argv, char *const *env, const char *cwd, size_t max,
+// false: the limit came before the end of its output and of itself.
+static bool collect_output(int fd, int pidfd, int64_t until_ms, struct buf *output)
+{
+    struct pollfd waits[] = {{.fd = fd, .events = POLLIN}, {.fd = pidfd, .events = POLLIN}};
+    char chunk[4096];
+    while (waits[0].fd >= 0 || waits[1].fd >= 0) {
+        int64_t left_ms = until_ms - clock_now_ms();
+        if (left_ms <= 0) {
+            return false;
+        }
+        if (poll(waits, 2, (int)left_ms) <= 0) {
+            continue;
+        }
+        if (waits[0].revents) {
+            ssize_t got = read(fd, chunk, sizeof chunk);
+            if (got > 0) {
+                buf_add(output, chunk, (size_t)got);
+            } else if (got == 0 || errno != EINTR) {
+                waits[0].fd = -1;
+            }
+        } else if (waits[1].revents) {
+            waits[1].fd = -1; // it has ended: what it has left behind is not waited for
+            waits[0].fd = -1;
+        }
+    }
+    return true;
+}
+
+int process_capture(char *const *argv, char *const *env, const char *cwd, size_t max, int limit_ms,
                     char **ret_output, struct error *error)
 {
     int ends[2];
@@ -149,6 +179,7 @@ int process_capture(char *const *argv, char *const *env, const char *cwd, size_t
                                       .stdout_fd = ends[1],
                                       .stderr_fd = -1,
                                       .extra_fd = -1,
+                                      .new_session = true,
                                       .die_with_parent = true};
     struct process process;
     int started = process_start(&options, &process, error);
@@ -157,17 +188,18 @@ int process_capture(char *const *argv, char *const *env, const char *cwd, size_t
         return -1;
     }
     auto_close int pidfd = process.pidfd;
-    (void)pidfd;
     struct buf output = {.max = max};
-    char chunk[4096];
-    ssize_t got;
-    while ((got = read(out, chunk, sizeof chunk)) > 0 || (got < 0 && errno == EINTR)) {
-        if (got > 0) {
-            buf_add(&output, chunk, (size_t)got);
-        }
+    bool ended = collect_output(out, pidfd, clock_now_ms() + limit_ms, &output);
+    if (!ended) {
+        kill(-process.pid, SIGKILL);
+        kill(process.pid, SIGKILL); // before its setsid()
     }
     int status = 0;
     while (waitpid(process.pid, &status, 0) < 0 && errno == EINTR) {
+    }
+    if (!ended) {
+        buf_release(&output);
+        return error_set_errno(error, ERROR_HOST, ETIMEDOUT, "%s", argv[0]);
     }
     *ret_output = buf_steal(&output);
     return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);

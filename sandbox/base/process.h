@@ -35,8 +35,9 @@ struct process {
 int process_start(const struct process_options *options, struct process *ret_process,
                   struct error *error);
 // Runs to the end, collects up to max bytes of stdout. Blocks: for helpers and commands, never the
-// loop. Returns the exit status (128+n for a signal) or -1.
-int process_capture(char *const *argv, char *const *env, const char *cwd, size_t max,
+// loop. Returns the exit status (128+n for a signal) or -1. After limit_ms it is killed with what
+// it has started, and that is an error with errnum ETIMEDOUT.
+int process_capture(char *const *argv, char *const *env, const char *cwd, size_t max, int limit_ms,
                     char **ret_output, struct error *error);
 // Empty mask, default dispositions. Async-signal-safe.
 void process_reset_signals(void);

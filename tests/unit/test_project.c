@@ -149,6 +149,7 @@ static void runtime_txt_is_ignored_aloud(void **state)
     assert_int_equal(load_and_detect(&project, &diagnostics, NULL), 0);
     assert_int_equal(diagnostics.count, 1);
     assert_string_equal(diagnostics.items[0].rule, "P-46");
+    assert_non_null(strstr(diagnostics.items[0].hint, "the line 2.7 into .python-version"));
     diagnostics_clear(&diagnostics);
     project_release(&project);
 }
