@@ -103,6 +103,9 @@ struct build_mounts {
 };
 void build_mounts_for(struct build_mounts *mounts, const struct build_result *result,
                       const struct sandbox_host *host);
+// What the project's systemDependencies need besides /usr (P-26).
+void build_mounts_add_system(struct build_mounts *mounts, const struct strlist *dependencies,
+                             const struct sandbox_host *host);
 void build_mounts_release(struct build_mounts *mounts);
 
 // Helpers' mains: "@python" (interpreter search).

@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "emulator/build/internal.h"
+#include "emulator/system/system_dependencies.h"
 #include "sandbox/base/cleanup.h"
 #include "sandbox/base/fs.h"
 
@@ -59,6 +60,19 @@ void build_mounts_add_own(struct build_mounts *mounts, const char *path)
         }
     }
     build_mounts_add(mounts, path, path, SANDBOX_BIND_OPTIONAL);
+}
+
+void build_mounts_add_system(struct build_mounts *mounts, const struct strlist *dependencies,
+                             const struct sandbox_host *host)
+{
+    struct strlist paths = {0};
+    if (sandbox_host_level(host) != SANDBOX_LEVEL_NONE) {
+        system_dependencies_directories(dependencies, &paths);
+    }
+    for (size_t i = 0; i < paths.count; i++) {
+        build_mounts_add_own(mounts, paths.items[i]);
+    }
+    strlist_clear(&paths);
 }
 
 void build_mounts_for(struct build_mounts *mounts, const struct build_result *result,

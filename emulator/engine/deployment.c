@@ -14,6 +14,7 @@
 #include "emulator/limits/limits.h"
 #include "emulator/limits/texts.h"
 #include "emulator/project/save.h"
+#include "emulator/system/system_dependencies.h"
 #include "sandbox/base/cleanup.h"
 #include "sandbox/base/clock.h"
 #include "sandbox/base/i18n.h"
@@ -46,6 +47,10 @@ static int detect(struct engine *engine, struct error *error)
         result = project_detect(&engine->project, &upload, &diagnostics, error);
     }
     if (result == 0) {
+        const char *root = strlist_env_get(&engine->host_env, SYSTEM_ROOT_VARIABLE);
+        system_dependencies_check(&engine->project.yaml.system_dependencies,
+                                  engine->project.yaml.system_dependencies_line, root ? root : "",
+                                  &diagnostics);
         strlist_clear(&deployment->version.lowers);
         view_lowers(&upload, &deployment->version.lowers);
     }

@@ -196,6 +196,7 @@ static struct running *new_running(struct engine *engine, const char *name, enum
     running->cpu_permille = -1;
     struct build_mounts mounts = {0};
     build_mounts_for(&mounts, &engine->built, &engine->host);
+    build_mounts_add_system(&mounts, &engine->project.yaml.system_dependencies, &engine->host);
     struct instance_options options = {
         .region = engine->options.region,
         .binds = mounts.binds,

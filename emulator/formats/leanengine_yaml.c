@@ -36,6 +36,13 @@ static int read_SECONDS(struct walk *walk, const struct yaml_node *value, void *
 static int read_FUNCTIONS_MODE(struct walk *walk, const struct yaml_node *value, void *member);
 static int read_UNUSED(struct walk *walk, const struct yaml_node *value, void *member);
 
+// The names of systemDependencies, each with a '|' in front.
+static const char dependency_names[] =
+#define SYSTEM_DEPENDENCY(name, ...) "|" name
+#include "emulator/system/system_dependencies.def"
+    ;
+#undef SYSTEM_DEPENDENCY
+
 #define YAML_KEY(name, type, member, choices, min, max, stage, rule, help)                         \
     {name, #type, choices, (int)(min), (int)(max), YAML_STAGE_##stage, rule, help},
 const struct leanengine_yaml_key leanengine_yaml_keys[] = {
@@ -428,6 +435,8 @@ static int read_root(struct walk *walk, const struct yaml_node *root)
         }
         if (strcmp(walk->key->text, "run") == 0) {
             walk->yaml->run_line = walk->key->line;
+        } else if (strcmp(walk->key->text, "systemDependencies") == 0) {
+            walk->yaml->system_dependencies_line = walk->key->line;
         }
     }
     return 0;

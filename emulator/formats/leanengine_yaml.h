@@ -62,9 +62,10 @@ struct leanengine_yaml {
     char *runtime; // NULL: detected
     char *run;     // NULL: default server
     int run_line;
-    struct build_steps install; // P-22..P-24
-    struct build_steps build;   // P-25
-    struct strlist system_dependencies;
+    struct build_steps install;         // P-22..P-24
+    struct build_steps build;           // P-25
+    struct strlist system_dependencies; // names of system_dependencies.def (P-26)
+    int system_dependencies_line;
     char *build_root; // NULL: the root
     bool expose_environments_on_build;
     int startup_timeout_s; // default 30 (P-29)
