@@ -10,10 +10,12 @@
 #include "emulator/limits/limits.h"
 #include "emulator/logs/journal.h"
 #include "sandbox/base/cleanup.h"
+#include "sandbox/base/clock.h"
 #include "sandbox/base/i18n.h"
 #include "sandbox/base/utf8.h"
 
 #define READ_CHUNK   65536
+#define METER_MS     200
 #define READS_A_TURN 4 // a flood must not starve the rest of the loop
 #define WRITABLE_BYTES                                                                             \
     ((uint64_t)4 << 30) // [I] home and /tmp of a build; pip's own files lie on disk
@@ -29,6 +31,14 @@ struct box {
     int wait_status;
     bool failed;
     struct error error;
+    bool metered;
+    struct meter_limits limits;
+    struct loop_source *meter_timer;
+    int64_t spent_cpu_ms;
+    int64_t line_ms;       // when the last line came
+    int64_t line_cpu_ms;   // what was used by then
+    int64_t quiet_told_ms; // silence that was told; 0: none since the last line
+    int64_t cpu_ms;        // at the last look
 };
 
 static void take_line(void *context, const char *text, size_t len, unsigned flags)
@@ -36,6 +46,9 @@ static void take_line(void *context, const char *text, size_t len, unsigned flag
     (void)flags;
     struct box *box = context;
     auto_free char *valid = utf8_valid(text, len);
+    box->line_ms = clock_now_ms();
+    box->line_cpu_ms = box->cpu_ms;
+    box->quiet_told_ms = 0;
     box->callbacks.on_line(box->callbacks.context, valid);
 }
 
@@ -127,6 +140,52 @@ static int spawn(struct box *box, const struct box_request *request, struct erro
     return box->sandbox ? 0 : -1;
 }
 
+// ---- limits ----
+
+static void tell_silence(struct box *box)
+{
+    int64_t silent_ms = clock_now_ms() - box->line_ms;
+    int64_t next_ms = box->quiet_told_ms ? 2 * box->quiet_told_ms : box->limits.quiet_ms;
+    if (silent_ms >= next_ms && box->callbacks.on_quiet) {
+        box->quiet_told_ms = silent_ms;
+        box->callbacks.on_quiet(box->callbacks.context, silent_ms, box->cpu_ms - box->line_cpu_ms);
+    }
+}
+
+static void look(void *context)
+{
+    struct box *box = context;
+    struct meter_use use;
+    if (box->failed || meter_read(sandbox_pid(box->sandbox), &use) < 0) {
+        return; // its end is on the way
+    }
+    use.cpu_ms += box->spent_cpu_ms;
+    box->cpu_ms = use.cpu_ms;
+    if (meter_judge(&box->limits, &use, &box->error) < 0) {
+        box->failed = true;
+        sandbox_kill(box->sandbox);
+        return;
+    }
+    tell_silence(box);
+    loop_timer_restart(box->meter_timer, METER_MS);
+}
+
+// What is cloned while we are limited stays so.
+static int spawn_limited(struct box *box, const struct box_request *request, struct error *error)
+{
+    if (!request->limits) {
+        return spawn(box, request, error);
+    }
+    struct meter_cpus before;
+    box->metered = true;
+    box->limits = *request->limits;
+    box->spent_cpu_ms = box->cpu_ms = box->line_cpu_ms = request->spent_cpu_ms;
+    meter_cpus_limit(box->limits.cpus, &before);
+    int result = spawn(box, request, error);
+    meter_cpus_restore(&before);
+    return result;
+}
+
 static int go(struct box *box, const struct box_request *request, int output, struct error *error)
 {
     const struct sandbox_version version = {
@@ -159,18 +218,25 @@ struct box *box_start(struct loop *loop, const struct box_request *request,
         .loop = loop, .callbacks = *callbacks, .output_fd = ends[0], .wait_status = -1};
     fcntl(ends[0], F_SETFL, O_NONBLOCK);
     box->splitter = line_splitter_new(take_line, box);
-    if (spawn(box, request, error) < 0 || go(box, request, output, error) < 0) {
+    if (spawn_limited(box, request, error) < 0 || go(box, request, output, error) < 0) {
         box_free(box);
         return NULL;
     }
     box->output_source = loop_add_fd(loop, box->output_fd, EPOLLIN, output_ready, box);
     box->sandbox_source = loop_add_fd(loop, sandbox_fd(box->sandbox), EPOLLIN, sandbox_ready, box);
-    if (!box->output_source || !box->sandbox_source) {
+    box->line_ms = clock_now_ms();
+    box->meter_timer = box->metered ? loop_add_timer(loop, METER_MS, look, box) : NULL;
+    if (!box->output_source || !box->sandbox_source || (box->metered && !box->meter_timer)) {
         error_set_errno(error, ERROR_SYSTEM, errno, "epoll");
         box_free(box);
         return NULL;
     }
     return box;
+}
+
+int64_t box_cpu_ms(const struct box *box)
+{
+    return box->cpu_ms;
 }
 
 void box_kill(struct box *box)
@@ -183,6 +249,7 @@ void box_free(struct box *box)
     if (!box) {
         return;
     }
+    loop_source_free(box->meter_timer);
     loop_source_free(box->sandbox_source);
     loop_source_free(box->output_source);
     sandbox_free(box->sandbox);

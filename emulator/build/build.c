@@ -226,6 +226,7 @@ static void copy_request(struct build *build, const struct build_request *reques
     build_steps_copy(&build->install, &request->yaml->install);
     build_steps_copy(&build->build_steps, &request->yaml->build);
     strlist_copy(&build->host_env, request->host_env);
+    meter_limits_read(strlist_env_get(request->host_env, "LEANLOCAL_BUILD_LIMITS"), &build->limits);
     if (request->build_env) {
         strlist_copy(&build->build_env, request->build_env);
     }

@@ -82,10 +82,14 @@ static int run_build_commands(struct build *build, const char *out, struct error
         .lower_count = build->upload.lowers.count,
         .private_dir = build->slot.home_dir,
         .argv = argv,
+        .limits = &build->limits,
+        .spent_cpu_ms = build->spent_cpu_ms,
         .env = env.items,
     };
-    const struct box_callbacks callbacks = {
-        .context = build, .on_line = build_show_line, .on_end = build_commands_ended};
+    const struct box_callbacks callbacks = {.context = build,
+                                            .on_line = build_show_line,
+                                            .on_quiet = build_show_silence,
+                                            .on_end = build_commands_ended};
     build->box = box_start(build->loop, &request, &callbacks, error);
     build_mounts_release(&mounts);
     strlist_clear(&env);

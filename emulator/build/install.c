@@ -40,6 +40,7 @@ static void install_ended(void *context, int wait_status, const struct error *er
 {
     struct build *build = context;
     struct error failure = {0};
+    build->spent_cpu_ms = box_cpu_ms(build->box);
     box_free(build->box);
     build->box = NULL;
     if (build->cancelled || build_judge(build, wait_status, error, &failure) < 0) {
@@ -129,10 +130,13 @@ static int run_install(struct build *build, const char *cache, struct error *err
         .file_count = env.pip_conf ? 1 : 0,
         .private_dir = build->slot.home_dir,
         .argv = argv,
+        .limits = &build->limits,
         .env = env.env.items,
     };
-    const struct box_callbacks callbacks = {
-        .context = build, .on_line = build_show_line, .on_end = install_ended};
+    const struct box_callbacks callbacks = {.context = build,
+                                            .on_line = build_show_line,
+                                            .on_quiet = build_show_silence,
+                                            .on_end = install_ended};
     build->box = box_start(build->loop, &request, &callbacks, error);
     install_env_release(&env);
     return build->box ? 0 : -1;

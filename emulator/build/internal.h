@@ -113,6 +113,8 @@ struct build {
     struct store_slot slot;
     struct loop_source *timer;
     bool told_waiting;
+    struct meter_limits limits;
+    int64_t spent_cpu_ms; // by the install stage
     struct box *box;
     struct build_log log;
     char *built_dir;
@@ -136,6 +138,8 @@ void build_start_commands(struct build *build);
 
 // on_line of both stages' boxes.
 void build_show_line(void *context, const char *text);
+// on_quiet of both.
+void build_show_silence(void *context, int64_t silent_ms, int64_t cpu_ms);
 // 0: the steps went well. Else ret_error says what did not.
 int build_judge(struct build *build, int wait_status, const struct error *error,
                 struct error *ret_error);

@@ -148,6 +148,35 @@ enum build_line build_log_line(struct build_log *log, const char *text)
     return BUILD_LINE_OUTPUT;
 }
 
+// The first row that the last line holds.
+static const struct {
+    const char *needle;
+    const char *doing;
+} doings[] = {
+    {"Retrying (", N_("the index does not answer, pip tries again")},
+    {"Looking in ", N_("pip waits for the index")},
+    {"Collecting ", N_("pip waits for the index")},
+    {"Downloading ", N_("pip downloads")},
+    {"Cloning ", N_("git clones")},
+    {"Installing build dependencies", N_("pip installs what a package needs to be built")},
+    {"Getting requirements to build", N_("pip asks a package what its build needs")},
+    {"Preparing metadata", N_("pip builds a package's metadata")},
+    {"Building wheel", N_("pip builds a package from source")},
+    {"Running setup.py", N_("pip builds a package from source")},
+    {"Installing collected packages", N_("pip copies packages into the layer")},
+};
+
+const char *build_log_doing(const struct build_log *log)
+{
+    const char *last = log->kept_count ? log->kept[log->kept_count - 1] : "";
+    for (size_t i = 0; i < ARRAY_LEN(doings); i++) {
+        if (strstr(last, doings[i].needle)) {
+            return doings[i].doing;
+        }
+    }
+    return NULL;
+}
+
 // The last lines that fit, oldest first.
 static char *last_lines(const struct build_log *log)
 {

@@ -33,6 +33,8 @@ struct build_log {
 void build_log_init(struct build_log *log);
 // text: one line without its newline, valid UTF-8.
 enum build_line build_log_line(struct build_log *log, const char *text);
+// What pip does, by its last line, as far as that is known: a msgid, or NULL.
+const char *build_log_doing(const struct build_log *log);
 // ERROR_PROJECT, or ERROR_HOST where the host or its network is the cause. python: "3.12.1".
 int build_log_failure(const struct build_log *log, const char *python, bool uses_sdk,
                       struct error *error);

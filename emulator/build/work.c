@@ -9,6 +9,7 @@
 #include "emulator/build/internal.h"
 #include "sandbox/base/cleanup.h"
 #include "sandbox/base/fs.h"
+#include "sandbox/base/i18n.h"
 #include "sandbox/base/json.h"
 
 void build_show_line(void *context, const char *text)
@@ -28,13 +29,26 @@ void build_show_line(void *context, const char *text)
     }
 }
 
+void build_show_silence(void *context, int64_t silent_ms, int64_t cpu_ms)
+{
+    struct build *build = context;
+    const char *doing = build_log_doing(&build->log);
+    auto_free char *line = str_printf(_("no output for %lld s: %s; %.1f s of CPU time since"),
+                                      (long long)(silent_ms / 1000),
+                                      doing                    ? _(doing)
+                                      : cpu_ms * 2 > silent_ms ? _("it computes")
+                                                               : _("it waits"),
+                                      (double)cpu_ms / 1e3);
+    build_tell_line(build, BUILD_OUTPUT_NOTE, line);
+}
+
 // 0: the steps went well. Else the error says what did not.
 int build_judge(struct build *build, int wait_status, const struct error *error,
                 struct error *ret_error)
 {
     if (error) {
         *ret_error = *error;
-        return -1;
+        return build->log.step ? error_prefix(ret_error, "%s: ", build->log.step) : -1;
     }
     if (WIFEXITED(wait_status) && WEXITSTATUS(wait_status) == 0) {
         return 0;

@@ -15,6 +15,7 @@
 #define TEXT_BUILD_BEGIN     "开始构建 %s"                                           // P-231
 #define TEXT_CODE_DOWNLOAD   "正在下载应用代码 ..."                                  // P-231
 #define TEXT_CODE_UNPACK     "正在解压缩应用代码 ..."                                // P-231
+#define TEXT_BUILD_MEMORY    "Out of memory"                                         // P-66
 #define TEXT_STEP_FAILED                                                                              \
     "部署失败：The command '/bin/sh -c chown leanengine:leanengine . && su leanengine -c '%s'' " \
     "returned a non-zero code: %d:"                        // P-68

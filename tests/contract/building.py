@@ -1,5 +1,6 @@
 """What the tests of install and build have in common: small projects, and the lines of a build by their word."""
 
+import json
 import re
 
 OK = "def application(e, s):\n    s('200 OK', [])\n    return [b'x']\n"
@@ -12,6 +13,11 @@ def files(requirements="", yaml=None, **more):
         made["leanengine.yaml"] = yaml
     made.update(more)
     return made
+
+
+def steps(key, *commands):
+    """A list of shell commands as a line of leanengine.yaml, whatever is in them."""
+    return "%s: %s\n" % (key, json.dumps(commands))
 
 
 def lines(done, word):
