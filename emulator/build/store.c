@@ -78,6 +78,18 @@ bool store_slot_is_complete(const struct store_slot *slot, struct strlist *ret_c
     return true;
 }
 
+char *store_look(const char *cache_dir, const char *key, char **ret_name, bool *ret_complete)
+{
+    auto_free char *layers_dir = fs_join(cache_dir, "layers");
+    auto_free char *name = str_printf("%.*s", KEY_LEN, key);
+    auto_free char *salt = read_salt(layers_dir, name);
+    char *dir = str_printf("%s/%s%s%s", layers_dir, name, *salt ? "-" : "", salt);
+    auto_free char *record = fs_join(dir, RECORD);
+    *ret_complete = fs_exists(record);
+    *ret_name = steal(name);
+    return dir;
+}
+
 static int open_lock(const char *layers_dir, const char *key)
 {
     auto_free char *path = str_printf("%s/%s.lock", layers_dir, key);

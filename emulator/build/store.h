@@ -31,6 +31,9 @@ int store_slot_open(struct store_slot *slot, const char *cache_dir, const char *
                     bool fresh, struct error *error);
 // The layer is there and complete; marks it as used. *ret_conflicts: what was recorded with it.
 bool store_slot_is_complete(const struct store_slot *slot, struct strlist *ret_conflicts);
+// Where the layer of key is or would be (owned by the caller), its name, and whether it is
+// complete. Changes nothing.
+char *store_look(const char *cache_dir, const char *key, char **ret_name, bool *ret_complete);
 // 1: held now. 0: another build holds it. -1: error.
 int store_slot_lock(struct store_slot *slot, struct error *error);
 // An empty work_dir (and home_dir). Needs the lock.

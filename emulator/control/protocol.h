@@ -154,7 +154,9 @@ const char *serving_name(enum serving serving);
 // stop      {}                      -> ok, then the engine ends
 // run       {argv:[...], terminal:bool} with 3 descriptors (SCM_RIGHTS) -> {status}   (exec mode)
 // environment {reveal:bool}         -> {variables:[{name,value,source,secret}]}
-// explain   {}                      -> {text}
+// explain   {section:"python", reveal:bool} -> {sections:[{name, title, rows, notices, error}],
+// code}
+//           (mode explain only; see engine/explain.h)
 enum command_kind {
 #define COMMAND(id, name) COMMAND_##id,
 #include "emulator/control/commands.def"

@@ -197,11 +197,12 @@ static bool shows_cache(const struct engine *engine)
     return engine->host.is_root && !engine->host.has[SANDBOX_MOUNT];
 }
 
-static char *choose_cache_dir(const struct engine *engine)
+char *engine_cache_dir(const struct engine *engine, bool make)
 {
     char *usual = control_cache_dir();
-    if (!shows_cache(engine) || (fs_mkdir_p(usual, 0711, NULL) == 0 && fs_is_open_to_all(usual)) ||
-        fs_mkdir_p(OPEN_CACHE_DIR, 0711, NULL) < 0 || access(OPEN_CACHE_DIR, W_OK) < 0) {
+    if (!shows_cache(engine) ||
+        ((!make || fs_mkdir_p(usual, 0711, NULL) == 0) && fs_is_open_to_all(usual)) ||
+        (make && fs_mkdir_p(OPEN_CACHE_DIR, 0711, NULL) < 0) || access(OPEN_CACHE_DIR, W_OK) < 0) {
         return usual;
     }
     free(usual);
@@ -210,7 +211,7 @@ static char *choose_cache_dir(const struct engine *engine)
 
 static int make_directories(struct engine *engine, struct error *error)
 {
-    engine->cache_dir = choose_cache_dir(engine);
+    engine->cache_dir = engine_cache_dir(engine, true);
     auto_free char *runs = fs_join(engine->cache_dir, "run");
     mode_t mode = shows_cache(engine) ? 0711 : 0700;
     if (fs_mkdir_p(runs, mode, error) < 0) {
@@ -455,6 +456,10 @@ int engine_start(struct engine *engine, const struct cJSON *arguments, struct er
         return check_project(engine, error);
     }
     sandbox_probe(&engine->host);
+    if (engine->mode == MODE_EXPLAIN) { // looks only
+        engine->cache_dir = engine_cache_dir(engine, false);
+        return 0;
+    }
     if (make_directories(engine, error) < 0) {
         return -1;
     }

@@ -209,6 +209,8 @@ void snapshot_fill(void *context, struct snapshot *ret_snapshot);
 int engine_start(struct engine *engine, const struct cJSON *arguments, struct error *error);
 void engine_stop(struct engine *engine, int code, const char *text);
 void engine_end_if_empty(struct engine *engine);
+// The cache's directory; with make it is there afterwards where that decides which it is.
+char *engine_cache_dir(const struct engine *engine, bool make);
 // Builds the environment of one instance; diagnostics may be NULL.
 int engine_environment(struct engine *engine, const char *tag, const char *instance, uint16_t port,
                        const char *home, struct environment *ret_environment,

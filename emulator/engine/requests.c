@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "emulator/engine/explain.h"
 #include "emulator/engine/internal.h"
 #include "sandbox/base/cleanup.h"
 #include "sandbox/base/clock.h"
@@ -152,6 +153,24 @@ static void handle_environment(struct engine *engine, struct server_command *com
     reply_ok(engine, command, members);
 }
 
+static void handle_explain(struct engine *engine, struct server_command *command)
+{
+    struct error error = {0};
+    const char *section = json_get_string(command->arguments, "section");
+    bool reveal = json_get_bool(command->arguments, "reveal", false);
+    struct cJSON *members = NULL;
+    if (engine->mode != MODE_EXPLAIN) { // it may block
+        error_set(&error, ERROR_USAGE, _("only for an engine that looks"));
+    } else {
+        members = explain_make(engine, section, reveal, &error);
+    }
+    if (members) {
+        reply_ok(engine, command, members);
+    } else {
+        reply_error(engine, command, &error);
+    }
+}
+
 static void handle_unknown(struct engine *engine, struct server_command *command)
 {
     struct error error = {0};
@@ -171,6 +190,7 @@ static const request_fn handlers[COMMAND__COUNT] = {
     [COMMAND_STOP] = handle_stop,
     [COMMAND_RUN] = handle_run,
     [COMMAND_ENVIRONMENT] = handle_environment,
+    [COMMAND_EXPLAIN] = handle_explain,
 };
 
 static bool needs_project(enum command_kind kind)

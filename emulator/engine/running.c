@@ -59,6 +59,12 @@ static int hold_address(uint32_t address)
     return fd;
 }
 
+uint32_t running_base_address(const struct engine *engine)
+{
+    unsigned project = (unsigned)strtoul(engine->project.id + 8, NULL, 16) % 254 + 1;
+    return (127u << 24) | (77u << 16) | (project << 8);
+}
+
 // 127.77.N.M: N from the project, M counts up; taken ones are passed over. When the host itself
 // holds 0.0.0.0:3000 no address is free: then a private port behind the same public one (DESIGN 6).
 // Returns what holds the address for this instance's life, or -1.
@@ -71,8 +77,7 @@ static int choose_address(struct engine *engine, struct instance_options *option
         options->actual_port = options->public_port = free_port(INADDR_LOOPBACK);
         return -1;
     }
-    unsigned project = (unsigned)strtoul(engine->project.id + 8, NULL, 16) % 254 + 1;
-    uint32_t base = (127u << 24) | (77u << 16) | (project << 8);
+    uint32_t base = running_base_address(engine);
     int held_fd = -1;
     for (int tries = 0; tries < 254; tries++) {
         options->address = base | (engine->address_counter++ % 254 + 1);

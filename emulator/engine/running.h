@@ -6,6 +6,8 @@
 
 // ---- running.c: one instance ----
 void running_free(struct running *running);
+// 127.77.N.0: the project's own instances are counted up from it.
+uint32_t running_base_address(const struct engine *engine);
 
 // ---- verdict.c: is it healthy ----
 // A verdict about a candidate or a replacement: told once, and the instance goes. mend may be NULL.

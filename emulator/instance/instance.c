@@ -203,18 +203,24 @@ static void sandbox_ready(void *context, int fd, uint32_t events)
     } while (event.kind != SANDBOX_NOTHING && take_event(instance, &event));
 }
 
-static struct sandbox *spawn(const struct instance_options *options, struct error *error)
+// The files of our own that every instance finds; zone holds what one of them points to.
+struct own_files {
+    char zone[64];
+    struct sandbox_file files[3];
+};
+
+static void make_spec(const struct instance_options *options, struct own_files *own,
+                      struct sandbox_spec *ret_spec)
 {
     const void *localtime;
     size_t localtime_len;
     environment_region_localtime(options->region, &localtime, &localtime_len);
-    auto_free char *zone = str_printf("%s\n", environment_region_zone(options->region));
-    const struct sandbox_file files[] = {
-        {"/etc/localtime", localtime, localtime_len, 0644}, // P-140
-        {"/etc/timezone", zone, strlen(zone), 0644},
-        {RUNNER_TARGET, runner_py, runner_py_size, 0644},
-    };
-    const struct sandbox_spec spec = {
+    snprintf(own->zone, sizeof own->zone, "%s\n", environment_region_zone(options->region));
+    own->files[0] =
+        (struct sandbox_file){"/etc/localtime", localtime, localtime_len, 0644}; // P-140
+    own->files[1] = (struct sandbox_file){"/etc/timezone", own->zone, strlen(own->zone), 0644};
+    own->files[2] = (struct sandbox_file){RUNNER_TARGET, runner_py, runner_py_size, 0644};
+    *ret_spec = (struct sandbox_spec){
         .hostname = options->name,
         .user_name = "leanengine", // P-132
         .uid = INSIDE_ID,
@@ -227,8 +233,8 @@ static struct sandbox *spawn(const struct instance_options *options, struct erro
         .shm_bytes = (uint64_t)LIMIT_SHM_BYTES,
         .binds = options->binds,
         .bind_count = options->bind_count,
-        .files = files,
-        .file_count = ARRAY_LEN(files),
+        .files = own->files,
+        .file_count = ARRAY_LEN(own->files),
         .system_dirs = true,
         .broker = options->address != 0,
         .address = options->address,
@@ -236,7 +242,22 @@ static struct sandbox *spawn(const struct instance_options *options, struct erro
         .actual_port = options->actual_port,
         .private_dir = options->private_dir,
     };
+}
+
+static struct sandbox *spawn(const struct instance_options *options, struct error *error)
+{
+    struct own_files own;
+    struct sandbox_spec spec;
+    make_spec(options, &own, &spec);
     return sandbox_spawn(&spec, options->host, error);
+}
+
+char *instance_plan_text(const struct instance_options *options)
+{
+    struct own_files own;
+    struct sandbox_spec spec;
+    make_spec(options, &own, &spec);
+    return sandbox_plan_text(&spec, options->host);
 }
 
 // Level none mounts nothing: the private directory stands for home, and the runner lies in it as a

@@ -59,6 +59,8 @@ struct instance_options {
 
 struct instance *instance_new(struct loop *loop, const struct instance_options *options,
                               struct error *error);
+// How its sandbox would be built (sandbox_plan_text); starts nothing. Owned by the caller.
+char *instance_plan_text(const struct instance_options *options);
 // argv and env are copied into the sandbox at once. stdio_fds NULL: pipes into the journal; else
 // the three descriptors are given to the command (exec), terminal says whether stdin is one.
 int instance_go(struct instance *instance, const struct tree_version *version,

@@ -75,7 +75,8 @@ def test_P_72_required_requirements_file_missing(project, run, wheelhouse):
     assert "require" in done.stdout and "other.txt" in done.stdout
 
 
-COMMANDS = ("up", "verify", "build", "exec", "env", "status", "restart", "reload", "stop", "help")
+COMMANDS = ("up", "verify", "build", "exec", "explain", "env", "status", "restart", "reload", "stop",
+            "help")
 
 
 @pytest.mark.parametrize("command", COMMANDS)

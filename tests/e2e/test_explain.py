@@ -1,0 +1,116 @@
+"""explain: what would be done, without doing it."""
+
+import json
+import os
+import re
+
+import pytest
+
+OK = "def application(e, s):\n    s('200 OK', [])\n    return [b'x']\n"
+FILES = {"wsgi.py": OK, "requirements.txt": "# nothing\n"}
+SECTIONS = ("project", "upload", "python", "stages", "environment", "sandbox", "host")
+
+
+def look(run, root, *options):
+    done = run("explain", root, "--format", "json", *options)
+    sections = {each["name"]: each for each in json.loads(done.stdout)}
+    rows = {name: [(row["name"], row["value"]) for row in each["rows"]]
+            for name, each in sections.items()}
+    return done.returncode, sections, rows
+
+
+def everything(top):
+    found = {}
+    for directory, _, names in os.walk(top):
+        for name in names + ["."]:
+            status = os.stat(os.path.join(directory, name), follow_symlinks=False)
+            found[os.path.join(directory, name)] = (status.st_ino, status.st_size, status.st_mtime_ns)
+    return found
+
+
+def test_it_writes_nothing_and_starts_nothing(place, project, run):
+    root = project(FILES)
+    place.env["XDG_CACHE_HOME"] = place.directory("own-cache")
+    before = everything(place.root)
+    done = run("explain", root)
+    assert done.returncode == 0 and done.stderr == ""
+    assert everything(place.root) == before
+    assert [title for title in done.stdout.split("\n") if re.match(r"\w", title)] == [
+        "Project", "Upload", "Python", "Stages", "Environment", "Sandbox", "Host"]
+
+
+def test_every_section_alone(project, run):
+    root = project(FILES)
+    listed = re.search(r"--section NAME +.*: (.*)", run("help", "explain").stdout).group(1)
+    assert listed.split(", ") == list(SECTIONS)
+    whole = run("explain", root).stdout
+    for name in SECTIONS:
+        done = run("explain", root, "--section", name)
+        assert done.returncode == 0 and done.stdout.count("\n\n") == 0
+        assert done.stdout in whole
+
+
+def test_layer_is_cached_after_a_build(place, project, run):
+    root = project(FILES)
+    place.env["XDG_CACHE_HOME"] = place.directory("own-cache")
+
+    def layer(*options):
+        _, sections, _ = look(run, root, "--section", "stages", *options)
+        return [row for row in sections["stages"]["rows"] if row["name"] == "layer"][0]
+    before = layer()
+    assert "cached" not in before["note"]
+    assert run("build", root).returncode == 0
+    assert layer()["value"] == before["value"] and "cached" in layer()["note"]
+    assert "--no-cache" in layer("--no-cache")["note"]
+    (root / "requirements.txt").write_text("# another\n")
+    assert layer()["value"] != before["value"]
+
+
+def test_secrets_are_masked(project, run):
+    root = project(dict(FILES, **{".env": "MY_SECRET_KEY=swordfish\n"}))
+    assert "swordfish" not in run("explain", root).stdout
+    assert "swordfish" in run("explain", root, "--section", "environment", "--reveal").stdout
+
+
+def test_what_is_uploaded_and_what_not(project, run):
+    root = project(dict(FILES, **{".leanignore": "private/\n*.log\n", "private/key": "x",
+                                  "a.log": "x", "app/b.log": "x", "app/c.py": "", ".git/HEAD": ""}))
+    _, sections, rows = look(run, root, "--section", "upload")
+    assert ("files", "4") in rows["upload"]
+    left = {row["value"]: row["note"] for row in sections["upload"]["rows"]
+            if row["name"] == "left out"}
+    assert left["private/"] == ".leanignore:1"
+    assert left["a.log"] == left["app/b.log"] == ".leanignore:2"
+    assert ".git/" in left
+
+
+def test_stages_show_the_steps(project, run):
+    root = project(dict(FILES, **{"extra.txt": "", "leanengine.yaml":
+                                  "install:\n  - require: [extra.txt]\n  - use: default\n  - echo hi\n"
+                                  "build: make all\nrun: python wsgi.py\nstartupTimeout: 45\n"}))
+    _, _, rows = look(run, root, "--section", "stages")
+    said = dict(rows["stages"])
+    assert said["install"] == "{require: [extra.txt]}\n{use: default}\necho hi"
+    assert said["build"] == "make all"
+    assert said["start"] == "/bin/sh -c python wsgi.py"
+    assert "45" in said["healthy"]
+
+
+def test_a_refused_project(project, run):
+    code, sections, _ = look(run, project({"index.html": ""}))
+    assert code == 1
+    assert sections["project"]["error"]["rule"] == "P-1"
+    assert "host" in sections and "sandbox" not in sections
+
+
+def test_a_missing_python_is_the_hosts_lack(project, run):
+    code, sections, _ = look(run, project(dict(FILES, **{".python-version": "3.5.1\n"})))
+    assert code == 3
+    assert "pyenv install 3.5.1" in sections["python"]["error"]["hint"]
+
+
+@pytest.mark.parametrize("options, says", [
+    (["--section", "stage"], "did you mean stages?"), (["--format", "xml"], "text or json")])
+def test_wrong_usage(project, run, options, says):
+    done = run("explain", project(FILES), *options)
+    assert done.returncode == 2 and says in done.stderr
