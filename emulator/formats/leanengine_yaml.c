@@ -7,6 +7,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "emulator/formats/yaml_plain.h"
 #include "emulator/formats/yaml_tree.h"
 #include "emulator/limits/limits.h"
 #include "sandbox/base/cleanup.h"
@@ -95,6 +96,11 @@ static const char *key_name(const void *rows, size_t index)
     return ((const struct leanengine_yaml_key *)rows)[index].name;
 }
 
+static const char *array_name(const void *names, size_t index)
+{
+    return ((const char *const *)names)[index];
+}
+
 static const char *list_name(const void *list, size_t index)
 {
     return ((const struct strlist *)list)->items[index];
@@ -136,6 +142,24 @@ static int check_choice(struct walk *walk, const struct yaml_node *value)
 
 // ---- one function a type ----
 
+// Unquoted, and not a text to other readers: 3.10 becomes 3.1, on becomes true.
+static void warn_surprise(struct walk *walk, const struct yaml_node *value)
+{
+    static const char *const names[] = {
+        [YAML_PLAIN_BOOLEAN] = N_("a boolean"),
+        [YAML_PLAIN_NUMBER] = N_("a number"),
+        [YAML_PLAIN_DATE] = N_("a date"),
+    };
+    enum yaml_plain kind = value->quoted ? YAML_PLAIN_TEXT : yaml_plain_kind(value->text);
+    if (kind != YAML_PLAIN_TEXT) {
+        auto_free char *shown = utf8_cut(value->text, SHOWN_MAX);
+        auto_free char *text =
+            str_printf(_("%s is %s to many readers of YAML, not a text"), shown, _(names[kind]));
+        auto_free char *hint = str_printf(_("put it in quotes: \"%s\""), shown);
+        warn(walk, value, walk->row->rule, hint, text);
+    }
+}
+
 static int read_TEXT(struct walk *walk, const struct yaml_node *value, void *member)
 {
     if (value->kind != YAML_KIND_TEXT) {
@@ -144,6 +168,11 @@ static int read_TEXT(struct walk *walk, const struct yaml_node *value, void *mem
     if (check_choice(walk, value) < 0) {
         return -1;
     }
+    if (value->text[strspn(value->text, " \t\r\n")] == '\0') {
+        warn(walk, value, walk->row->rule, NULL, _("is empty; taken as not given"));
+        return 0;
+    }
+    warn_surprise(walk, value);
     str_replace(member, value->text);
     return 0;
 }
@@ -186,13 +215,17 @@ static int read_SECONDS(struct walk *walk, const struct yaml_node *value, void *
     size_t digits = strspn(value->text, "0123456789");
     bool number = digits > 0 && digits < 9 && value->text[digits] == '\0';
     long seconds = number ? strtol(value->text, NULL, 10) : -1;
-    if (number && !value->quoted && seconds >= walk->row->min && seconds <= walk->row->max) {
+    if (number && !value->quoted && value->text[0] != '0' && seconds >= walk->row->min &&
+        seconds <= walk->row->max) {
         *(int *)member = (int)seconds;
         return 0;
     }
     fail_kind(walk, value, expected);
     if (number && value->quoted) {
         error_set_hint(walk->error, _("a number, without quotes"));
+    } else if (number && value->text[0] == '0') {
+        error_set_hint(walk->error, _("without leading zeros: some readers of YAML count by eight "
+                                      "then"));
     } else if (!number) {
         error_set_hint(walk->error, _("a whole number of seconds, without a unit"));
     }
@@ -271,6 +304,10 @@ static int check_required(struct walk *walk, const struct yaml_node *at, const c
 
 static int read_require(struct walk *walk, const struct yaml_node *value, struct build_steps *steps)
 {
+    if (steps == &walk->yaml->build) {
+        warn(walk, value, "P-25", _("remove the step"),
+             _("require adds nothing: in build all files are there"));
+    }
     struct build_step *step = add_step(steps, BUILD_STEP_REQUIRE, value);
     if (read_LIST(walk, value, &step->files) < 0) {
         return -1;
@@ -301,6 +338,7 @@ static int read_step(struct walk *walk, const struct yaml_node *item, struct bui
 {
     const char *expected = _("a command, {use: default} or {require: [file]}");
     if (item->kind == YAML_KIND_TEXT && !yaml_node_is_null(item)) {
+        warn_surprise(walk, item);
         add_step(steps, BUILD_STEP_SHELL, item)->text = str_dup(item->text);
         return 0;
     }
@@ -321,7 +359,10 @@ static int read_step(struct walk *walk, const struct yaml_node *item, struct bui
         return read_require(walk, value, steps);
     }
     fail_kind(walk, key, expected);
-    return error_set_hint(walk->error, _("quote a command that holds \": \""));
+    static const char *const names[] = {"use", "require"};
+    const char *meant = nearest_name(key->text, array_name, names, ARRAY_LEN(names));
+    return meant ? error_set_hint(walk->error, _("did you mean %s?"), meant)
+                 : error_set_hint(walk->error, _("quote a command that holds \": \""));
 }
 
 // P-24: a custom install replaces pip; forgetting {use: default} is found out much later, at
@@ -465,28 +506,6 @@ int leanengine_yaml_parse(const char *bytes, size_t len, struct leanengine_yaml 
 void leanengine_yaml_init(struct leanengine_yaml *yaml)
 {
     *yaml = (struct leanengine_yaml){.startup_timeout_s = (int)LIMIT_STARTUP_TIMEOUT_DEFAULT_S};
-}
-
-void build_steps_copy(struct build_steps *to, const struct build_steps *from)
-{
-    *to = (struct build_steps){.given = from->given, .count = from->count};
-    to->items = mem_alloc(from->count * sizeof *to->items);
-    for (size_t i = 0; i < from->count; i++) {
-        to->items[i] = (struct build_step){.kind = from->items[i].kind,
-                                           .text = str_dup(from->items[i].text),
-                                           .line = from->items[i].line};
-        strlist_copy(&to->items[i].files, &from->items[i].files);
-    }
-}
-
-void build_steps_release(struct build_steps *steps)
-{
-    for (size_t i = 0; i < steps->count; i++) {
-        free(steps->items[i].text);
-        strlist_clear(&steps->items[i].files);
-    }
-    free(steps->items);
-    *steps = (struct build_steps){0};
 }
 
 void leanengine_yaml_release(struct leanengine_yaml *yaml)

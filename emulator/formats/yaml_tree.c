@@ -94,11 +94,25 @@ static int fail_parser(struct reader *reader)
         fail_at(reader, (int)parser->problem_mark.line + 1, (int)parser->problem_mark.column + 1,
                 problem);
     }
-    bool tab = strstr(problem, "cannot start any token") != NULL;
-    return error_set_hint(reader->error, "%s",
-                          tab ? _("YAML is indented with blanks, never with tabs; quote a value "
-                                  "that begins with a special character")
-                              : _("mend the YAML at that place"));
+    static const struct {
+        const char *problem, *hint;
+    } hints[] = {
+        {"cannot start any token",
+         N_("YAML is indented with blanks, never with tabs; quote a value "
+            "that begins with a special character")},
+        {"mapping values are not allowed", N_("quote a value that holds \": \"; or the line is "
+                                              "indented wrongly")},
+        {"block end", N_("the line is indented wrongly, or a value needs quotes")},
+        {"alphabetic or numeric", N_("quote a value that begins with * or &")},
+        {"end of stream", N_("a closing quote or bracket is missing")},
+        {"simple key", N_("a key ends with a colon and a blank")},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(hints); i++) {
+        if (strstr(problem, hints[i].problem)) {
+            return error_set_hint(reader->error, "%s", _(hints[i].hint));
+        }
+    }
+    return error_set_hint(reader->error, _("mend the YAML at that place"));
 }
 
 static struct yaml_node *new_node(enum yaml_kind kind, const yaml_event_t *event)
@@ -108,6 +122,21 @@ static struct yaml_node *new_node(enum yaml_kind kind, const yaml_event_t *event
     node->line = (int)event->start_mark.line + 1;
     node->column = (int)event->start_mark.column + 1;
     return node;
+}
+
+// A tag asks a reader to make something else of the value; only those that say what it is anyway
+// are harmless.
+static int check_tag(struct reader *reader, const yaml_event_t *event, const yaml_char_t *tag,
+                     const char *own)
+{
+    auto_free char *known = str_printf("tag:yaml.org,2002:%s", own);
+    const char *name = (const char *)tag;
+    if (!name || strcmp(name, "!") == 0 || strcmp(name, known) == 0) {
+        return 0;
+    }
+    auto_free char *reason = str_printf(_("the tag %.60s is not supported"), name);
+    fail_event(reader, event, reason);
+    return error_set_hint(reader->error, _("remove it; quote a value that begins with !"));
 }
 
 static void attach(struct reader *reader, struct yaml_node *node)
@@ -127,6 +156,11 @@ static void attach(struct reader *reader, struct yaml_node *node)
 
 static int open_collection(struct reader *reader, enum yaml_kind kind, const yaml_event_t *event)
 {
+    const yaml_char_t *tag =
+        kind == YAML_KIND_MAP ? event->data.mapping_start.tag : event->data.sequence_start.tag;
+    if (check_tag(reader, event, tag, kind == YAML_KIND_MAP ? "map" : "seq") < 0) {
+        return -1;
+    }
     if (reader->depth == YAML_TREE_MAX_DEPTH) {
         return fail_event(reader, event, _("nested deeper than 32 levels"));
     }
@@ -139,6 +173,9 @@ static int open_collection(struct reader *reader, enum yaml_kind kind, const yam
 static int add_scalar(struct reader *reader, const yaml_event_t *event)
 {
     const char *value = (const char *)event->data.scalar.value;
+    if (check_tag(reader, event, event->data.scalar.tag, "str") < 0) {
+        return -1;
+    }
     if (memchr(value, '\0', event->data.scalar.length)) { // "\0" in double quotes
         return fail_event(reader, event, _("a NUL character in a text"));
     }
@@ -159,7 +196,8 @@ static int take_event(struct reader *reader, const yaml_event_t *event)
         return 0;
     case YAML_ALIAS_EVENT:
         fail_event(reader, event, _("aliases (*name) are not supported"));
-        return error_set_hint(reader->error, _("write the value again"));
+        return error_set_hint(reader->error,
+                              _("write the value again; quote a value that begins with *"));
     case YAML_SCALAR_EVENT:
         return add_scalar(reader, event);
     case YAML_SEQUENCE_START_EVENT:

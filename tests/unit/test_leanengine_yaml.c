@@ -10,6 +10,7 @@
 #include <cmocka.h>
 
 #include "emulator/formats/leanengine_yaml.h"
+#include "emulator/formats/yaml_plain.h"
 #include "sandbox/base/cleanup.h"
 
 static struct leanengine_yaml yaml;
@@ -270,9 +271,35 @@ static void test_rows(void **state)
     }
 }
 
+static void test_what_other_readers_take_a_plain_text_for(void **state)
+{
+    (void)state;
+    static const struct {
+        enum yaml_plain kind;
+        const char *texts[24];
+    } rows[] = {
+        {YAML_PLAIN_BOOLEAN, {"on", "Off", "YES", "n", "y", "true", "False"}},
+        {YAML_PLAIN_NUMBER,
+         {"0", "-1", "+3", "3.10", "3.", ".5", "1e3", "1.5E-7", "1_000", "0x1F", "0o17", "0b11",
+          "017", "1:30", "1:30:00", "1:30.5", ".inf", "-.INF", ".nan"}},
+        {YAML_PLAIN_DATE, {"2026-11-26", "2026-11-26T10:00:00Z", "2026-11-26 10:00"}},
+        {YAML_PLAIN_TEXT, {"",         "-",           "+",   ".",   "..",  "one", "1a", "1.2.3",
+                           "3.11-dev", "1e",          "1e+", "0x",  "0xg", "0b2", "1:", ":1",
+                           "2026-1-1", "2026-11-26x", "ye",  "1 2", "_1",  "e3"}},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        for (size_t j = 0; rows[i].texts[j]; j++) {
+            if (yaml_plain_kind(rows[i].texts[j]) != rows[i].kind) {
+                fail_msg("%s: %d", rows[i].texts[j], yaml_plain_kind(rows[i].texts[j]));
+            }
+        }
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_what_other_readers_take_a_plain_text_for),
         cmocka_unit_test(test_all_keys),
         cmocka_unit_test(test_defaults),
         cmocka_unit_test(test_scalars_stay_text),
