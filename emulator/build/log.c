@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "emulator/limits/texts.h"
+#include "emulator/version/modes.h"
 #include "sandbox/base/buf.h"
 #include "sandbox/base/cleanup.h"
 #include "sandbox/base/i18n.h"
@@ -220,6 +221,9 @@ int build_log_failure(const struct build_log *log, const char *python, bool uses
     }
     if (trouble) {
         return error_set_hint(error, "%s", _(trouble->hint));
+    }
+    if (modes_explain(log->exit_code, log->step ? log->step : "", error)) {
+        return -1;
     }
     return error_set_hint(error, _("the lines above are the step's last ones; --build-logs shows "
                                    "what all steps say"));

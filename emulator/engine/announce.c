@@ -80,26 +80,30 @@ void announce_notice(struct engine *engine, const char *severity, const char *ru
     announce(engine, &event);
 }
 
-void announce_diagnostics(struct engine *engine, const struct diagnostics *diagnostics)
+void announce_diagnostic(struct engine *engine, const struct diagnostic *item)
 {
     static const char *const severities[] = {"note", "deviation", "warning", "error"};
+    engine->deviations += item->severity == DIAGNOSTIC_DEVIATION;
+    engine->warnings += item->severity >= DIAGNOSTIC_WARNING;
+    const char *severity = severities[item->severity];
+    if (item->file && item->line && item->column) {
+        announce_notice(engine, severity, item->rule, NULL, item->hint, "%s:%d:%d: %s", item->file,
+                        item->line, item->column, item->text);
+    } else if (item->file && item->line) {
+        announce_notice(engine, severity, item->rule, NULL, item->hint, "%s:%d: %s", item->file,
+                        item->line, item->text);
+    } else if (item->file) {
+        announce_notice(engine, severity, item->rule, NULL, item->hint, "%s: %s", item->file,
+                        item->text);
+    } else {
+        announce_notice(engine, severity, item->rule, NULL, item->hint, "%s", item->text);
+    }
+}
+
+void announce_diagnostics(struct engine *engine, const struct diagnostics *diagnostics)
+{
     for (size_t i = 0; i < diagnostics->count; i++) {
-        const struct diagnostic *item = &diagnostics->items[i];
-        engine->deviations += item->severity == DIAGNOSTIC_DEVIATION;
-        engine->warnings += item->severity >= DIAGNOSTIC_WARNING;
-        const char *severity = severities[item->severity];
-        if (item->file && item->line && item->column) {
-            announce_notice(engine, severity, item->rule, NULL, item->hint, "%s:%d:%d: %s",
-                            item->file, item->line, item->column, item->text);
-        } else if (item->file && item->line) {
-            announce_notice(engine, severity, item->rule, NULL, item->hint, "%s:%d: %s", item->file,
-                            item->line, item->text);
-        } else if (item->file) {
-            announce_notice(engine, severity, item->rule, NULL, item->hint, "%s: %s", item->file,
-                            item->text);
-        } else {
-            announce_notice(engine, severity, item->rule, NULL, item->hint, "%s", item->text);
-        }
+        announce_diagnostic(engine, &diagnostics->items[i]);
     }
 }
 

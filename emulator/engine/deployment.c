@@ -17,6 +17,7 @@
 #include "emulator/system/system_dependencies.h"
 #include "sandbox/base/cleanup.h"
 #include "sandbox/base/clock.h"
+#include "sandbox/base/fs.h"
 #include "sandbox/base/i18n.h"
 
 static void start_build(struct engine *engine);
@@ -28,6 +29,30 @@ static void start_instance(struct engine *engine);
 static bool asks_for_build(enum yaml_stage changed)
 {
     return changed != YAML_STAGE_NOTHING && changed <= YAML_STAGE_BUILD;
+}
+
+// P-1 where the file is there, but the upload leaves it out: by which line.
+void deployment_explain_missing(const struct engine *engine, struct error *error)
+{
+    static const char *const needed[] = {"wsgi.py", "requirements.txt"};
+    struct rules rules = {0};
+    if (!str_equal(error->rule, "P-1") ||
+        rules_load(&rules, engine->project.dir, engine->options.ignore_file, NULL, NULL) < 0) {
+        rules_release(&rules);
+        return;
+    }
+    for (size_t i = 0; i < ARRAY_LEN(needed); i++) {
+        const char *sub = engine->project.build_sub;
+        auto_free char *path = *sub ? fs_join(sub, needed[i]) : str_dup(needed[i]);
+        auto_free char *full = fs_join(engine->project.dir, path);
+        struct verdict verdict = rules_judge_path(&rules, path, false, NULL);
+        const char *pattern = leanignore_pattern(rules.ignore, verdict.line);
+        if (!verdict.uploaded && pattern && fs_is_file(full)) {
+            error_set_hint(error, _("%s is there, but left out of the upload by %s:%u: %s"), path,
+                           rules.shown, verdict.line, pattern);
+        }
+    }
+    rules_release(&rules);
 }
 
 // Reads leanengine.yaml of the version and says what the cloud takes it for. From here on the
@@ -150,6 +175,7 @@ void deployment_on_version(void *context, const struct tree_version *version,
     announce(engine, &event);
     struct error refused = {0};
     if (detect(engine, &refused) < 0) {
+        deployment_explain_missing(engine, &refused);
         deployment_fail(engine, STAGE_DETECT, &refused, NULL);
         return;
     }

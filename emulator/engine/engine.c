@@ -51,6 +51,15 @@ static char *take_string(const struct cJSON *options, const char *name, const ch
     return str_dup(text ? text : fallback);
 }
 
+// A file that is named from where the user is, as the tree names it: absolute, links resolved where
+// there is one.
+static char *take_path(const struct cJSON *options, const char *name)
+{
+    const char *text = json_get_string(options, name);
+    char *real = text ? realpath(text, NULL) : NULL;
+    return real ? real : str_dup(text);
+}
+
 static void read_options(struct engine *engine, const struct cJSON *options)
 {
     const char *environment = engine->mode == MODE_VERIFY ? "production" : "development";
@@ -62,6 +71,8 @@ static void read_options(struct engine *engine, const struct cJSON *options)
         .group = take_string(options, "group", "web"),
         .env_file = take_string(options, "env-file", NULL),
         .build_root = take_string(options, "build-root", NULL),
+        .ignore_file = take_path(options, "leanignore"),
+        .keep_modes = json_get_bool(options, "keep-modes", false),
         .no_cache = json_get_bool(options, "no-cache", false),
         .build_logs = json_get_bool(options, "build-logs", false),
         .legacy_default = json_get_bool(options, "legacy-default", false),
@@ -78,6 +89,7 @@ static void release_options(struct engine_options *options)
     free(options->group);
     free(options->env_file);
     free(options->build_root);
+    free(options->ignore_file);
 }
 
 int engine_environment(struct engine *engine, const char *tag, const char *instance, uint16_t port,
@@ -313,11 +325,18 @@ static void on_tree_notice(void *context, const char *text)
     announce_notice(context, "warning", NULL, NULL, NULL, "%s", text);
 }
 
+static void on_tree_diagnostic(void *context, const struct diagnostic *diagnostic)
+{
+    announce_diagnostic(context, diagnostic);
+}
+
 static int start_tree(struct engine *engine, struct error *error)
 {
     auto_free char *store = fs_join(engine->run_dir, "versions");
     const struct tree_options options = {
         .root = engine->project.dir,
+        .ignore_file = engine->options.ignore_file,
+        .keep_modes = engine->options.keep_modes,
         .store = store,
         .watch = engine->mode == MODE_UP,
         .own_files = engine->host.is_root && engine->host.maps_ids,
@@ -330,6 +349,7 @@ static int start_tree(struct engine *engine, struct error *error)
         .on_changed = deployment_on_changed,
         .on_version = deployment_on_version,
         .on_notice = on_tree_notice,
+        .on_diagnostic = on_tree_diagnostic,
     };
     engine->tree = tree_start(engine->loop, &options, &callbacks, error);
     return engine->tree ? 0 : -1;
@@ -390,7 +410,7 @@ static int check_project(struct engine *engine, struct error *error)
     struct error first = {0};
     struct rules rules = {0};
     struct view upload;
-    int result = rules_load(&rules, engine->project.dir, &first);
+    int result = rules_load(&rules, engine->project.dir, engine->options.ignore_file, NULL, &first);
     view_of_directory(&upload, engine->project.dir, &rules);
     if (result == 0) {
         result = project_load(&engine->project, &upload, engine->options.build_root, NULL, &ignored,
@@ -402,7 +422,9 @@ static int check_project(struct engine *engine, struct error *error)
     view_release(&upload);
     rules_release(&rules);
     diagnostics_clear(&ignored);
-    if (result < 0 && (engine->mode != MODE_UP || str_equal(first.rule, "P-1"))) {
+    bool hopeless = str_equal(first.rule, "P-1") || first.kind == ERROR_USAGE;
+    if (result < 0 && (engine->mode != MODE_UP || hopeless)) {
+        deployment_explain_missing(engine, &first);
         if (error) {
             *error = first;
         }
@@ -417,6 +439,14 @@ static int start_pipeline(struct engine *engine, struct error *error)
         return -1;
     }
     announce_level(engine);
+    if (engine->options.keep_modes) {
+        announce_diagnostic(engine, &(struct diagnostic){
+                                        .severity = DIAGNOSTIC_DEVIATION,
+                                        .rule = (char *)(uintptr_t) "P-71",
+                                        .text = (char *)(uintptr_t)_(
+                                            "--keep-modes: the upload would lose executable bits"),
+                                    });
+    }
     if (engine->mode == MODE_UP &&
         (claim_project(engine, error) < 0 || start_gateway(engine, error) < 0)) {
         return -1;

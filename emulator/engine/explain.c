@@ -60,7 +60,8 @@ static void detect(struct explanation *explanation)
     struct engine *engine = explanation->engine;
     explanation->detected = true;
     int result =
-        rules_load(&explanation->rules, engine->project.dir, &explanation->refusal); // P-223
+        rules_load(&explanation->rules, engine->project.dir, engine->options.ignore_file, NULL,
+                   &explanation->refusal); // P-223
     view_of_directory(&explanation->upload, engine->project.dir, &explanation->rules);
     if (result == 0) {
         result = project_load(&engine->project, &explanation->upload, engine->options.build_root,

@@ -71,21 +71,29 @@ static size_t find_left_out(struct explanation *explanation, const struct scan *
     return found;
 }
 
+static void on_scan_report(void *context, const struct diagnostic *item)
+{
+    struct explanation *explanation = context;
+    diagnostics_add(&explanation->diagnostics, item->severity, item->file, item->line, item->column,
+                    item->rule, item->hint, "%s", item->text);
+}
+
 void explain_upload(struct explanation *explanation)
 {
     const struct project *project = &explanation->engine->project;
-    struct scan scan = {.quiet = true, .notice = on_scan_notice, .context = explanation};
+    const char *ignore_file = explanation->engine->options.ignore_file;
+    struct scan scan = {
+        .quiet = true, .notice = on_scan_notice, .report = on_scan_report, .context = explanation};
     if (explain_need_project(explanation) < 0 && !str_equal(explanation->error.rule, "P-223")) {
         explanation->error = (struct error){0}; // told by the project's section
     }
-    if (scan_init(&scan, project->dir, &explanation->error) < 0) {
+    if (scan_init(&scan, project->dir, ignore_file, &explanation->error) < 0) {
         return;
     }
-    auto_free char *file = fs_join(project->dir, LEANIGNORE_NAME);
-    bool own = fs_exists(file);
+    bool own = !scan.rules.is_default;
     scan_all(&scan);
     explain_row(explanation, _("rules"), own ? NULL : "P-221", "%s",
-                own ? LEANIGNORE_NAME : _("the command line tool's defaults for Python"));
+                own ? scan.rules.shown : _("the command line tool's defaults for Python"));
     explain_row(explanation, _("files"), NULL, "%zu", scan.inventory.files);
     explain_row(explanation, _("bytes"), NULL, "%llu", (unsigned long long)scan.inventory.bytes);
     if (find_left_out(explanation, &scan, scan.inventory.root, 0) == LEFT_OUT_MAX) {

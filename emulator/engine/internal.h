@@ -54,6 +54,8 @@ struct engine_options {
     char *group;
     char *env_file;
     char *build_root;
+    char *ignore_file; // --leanignore, absolute
+    bool keep_modes;
     bool no_cache, build_logs, legacy_default, detach, interactive;
 };
 
@@ -164,6 +166,7 @@ void announce_notice(struct engine *engine, const char *severity, const char *ru
                      const char *cloud, const char *mend, const char *format, ...)
     __attribute__((format(printf, 6, 7)));
 void announce_diagnostics(struct engine *engine, const struct diagnostics *diagnostics);
+void announce_diagnostic(struct engine *engine, const struct diagnostic *diagnostic);
 void announce_cloud(struct engine *engine, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 void touch(struct engine *engine); // the snapshot has changed
@@ -177,6 +180,7 @@ void deployment_cancel(struct engine *engine);
 void deployment_fail(struct engine *engine, enum stage stage, const struct error *error,
                      const char *mend);
 void deployment_healthy(struct engine *engine, struct running *running);
+void deployment_explain_missing(const struct engine *engine, struct error *error);
 void deployment_on_changed(void *context, const struct tree_change *change);
 void deployment_on_version(void *context, const struct tree_version *version,
                            const struct error *error);

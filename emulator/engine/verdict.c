@@ -7,11 +7,13 @@
 #include <arpa/inet.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/wait.h>
 
 #include "emulator/engine/internal.h"
 #include "emulator/engine/running.h"
 #include "emulator/limits/limits.h"
 #include "emulator/limits/texts.h"
+#include "emulator/version/modes.h"
 #include "sandbox/base/cleanup.h"
 #include "sandbox/base/clock.h"
 #include "sandbox/base/i18n.h"
@@ -94,6 +96,10 @@ void running_judge_exit(struct running *running, int wait_status, bool app_exite
     }
     error_set_rule(&error, "P-109", cloud);
     error_set_hint(&error, _("its last lines are in the log; mend the file and save"));
+    const char *run = running->engine->project.yaml.run;
+    if (run && app_exited && WIFEXITED(wait_status)) {
+        modes_explain(WEXITSTATUS(wait_status), run, &error);
+    }
     running_judge(running, &error, NULL);
 }
 

@@ -1,5 +1,6 @@
 #include "emulator/formats/leanignore.h"
 
+#include <fnmatch.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -24,7 +25,8 @@ struct rule {
     enum rule_kind kind;
     bool negated, only_dirs;
     unsigned line;
-    char *text; // of RULE_NAME and RULE_PATH
+    char *source; // the line, for people
+    char *text;   // of RULE_NAME and RULE_PATH
     struct ignore_regex *regex;
 };
 
@@ -177,9 +179,8 @@ static int add_line(struct leanignore *ignore, const char *line, size_t len, uns
     }
     ignore->rules = mem_resize(ignore->rules, (ignore->count + 1) * sizeof *ignore->rules);
     struct rule *rule = &ignore->rules[ignore->count++];
-    *rule = (struct rule){.line = number};
-    auto_free char *text = str_dup_len(line, len);
-    return compile(rule, text, error);
+    *rule = (struct rule){.line = number, .source = str_dup_len(line, len)};
+    return compile(rule, rule->source, error);
 }
 
 struct leanignore *leanignore_parse(const char *bytes, size_t len, struct error *error)
@@ -254,12 +255,100 @@ bool leanignore_excludes(const struct leanignore *ignore, const char *path, bool
     return false;
 }
 
+// ---- beside .gitignore ----
+
+static const struct rule *rule_of(const struct leanignore *ignore, unsigned line)
+{
+    for (size_t i = 0; i < ignore->count; i++) {
+        if (ignore->rules[i].line == line) {
+            return &ignore->rules[i];
+        }
+    }
+    return NULL;
+}
+
+const char *leanignore_pattern(const struct leanignore *ignore, unsigned line)
+{
+    const struct rule *rule = rule_of(ignore, line);
+    return rule ? rule->source : NULL;
+}
+
+bool leanignore_is_surprise(const struct leanignore *ignore, unsigned line, const char *path)
+{
+    const struct rule *rule = rule_of(ignore, line);
+    if (!rule || rule->kind != RULE_REGEX) {
+        return false;
+    }
+    // .gitignore compares such a pattern with the whole last name.
+    const char *slash = strrchr(path, '/');
+    auto_free char *pattern = str_dup(rule->source + rule->negated);
+    pattern[trimmed_length(pattern, strlen(pattern))] = '\0';
+    size_t len = strlen(pattern);
+    if (len > 0 && rule->only_dirs && pattern[len - 1] == '/') {
+        pattern[len - 1] = '\0';
+    }
+    return fnmatch(pattern, slash ? slash + 1 : path, 0) != 0;
+}
+
+static void warn(struct diagnostics *diagnostics, const char *name, const struct rule *rule,
+                 const char *instead, const char *text)
+{
+    auto_free char *hint = str_printf(_("write %s"), instead);
+    diagnostics_add(diagnostics, DIAGNOSTIC_WARNING, name, (int)rule->line, 0, "P-223", hint,
+                    "%s: %s", rule->source, text);
+}
+
+// "a/[!b]" -> "a/[^b]"
+static char *with_carets(const char *pattern)
+{
+    char *copy = str_dup(pattern);
+    for (char *at = copy; (at = strstr(at, "[!")); at++) {
+        at[1] = '^';
+    }
+    return copy;
+}
+
+static void compare_rule(const struct rule *rule, const char *name, struct diagnostics *diagnostics)
+{
+    const char *pattern = rule->source + rule->negated;
+    if (str_starts_with(pattern, "\xef\xbb\xbf")) {
+        diagnostics_add(diagnostics, DIAGNOSTIC_WARNING, name, (int)rule->line, 0, "P-223",
+                        _("save the file without a byte order mark"),
+                        _("the byte order mark is taken for a part of the first pattern"));
+    } else if (rule->kind == RULE_PATH && *pattern == '/') {
+        auto_free char *instead =
+            str_printf("%s%s", rule->negated ? "!" : "", pattern + strspn(pattern, "/"));
+        warn(diagnostics, name, rule, instead,
+             _("matches nothing, as no path of an upload begins with /; .gitignore means the root "
+               "by "
+               "it"));
+    } else if (rule->kind == RULE_PATH && strstr(pattern, "[!")) {
+        auto_free char *instead = with_carets(rule->source);
+        warn(diagnostics, name, rule, instead,
+             _("in a pattern with / a group is turned round by ^; ! is one of its characters"));
+    } else if (!rule->negated && rule_matches(rule, ".", true)) {
+        diagnostics_add(diagnostics, DIAGNOSTIC_WARNING, name, (int)rule->line, 0, "P-223",
+                        _("name what is to be left out"),
+                        _("%s leaves out the project's directory itself: nothing is uploaded"),
+                        rule->source);
+    }
+}
+
+void leanignore_compare(const struct leanignore *ignore, const char *name,
+                        struct diagnostics *diagnostics)
+{
+    for (size_t i = 0; i < ignore->count; i++) {
+        compare_rule(&ignore->rules[i], name, diagnostics);
+    }
+}
+
 void leanignore_free(struct leanignore *ignore)
 {
     if (!ignore) {
         return;
     }
     for (size_t i = 0; i < ignore->count; i++) {
+        free(ignore->rules[i].source);
         free(ignore->rules[i].text);
         ignore_regex_free(ignore->rules[i].regex);
     }

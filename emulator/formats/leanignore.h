@@ -11,9 +11,11 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "emulator/formats/diagnostics.h"
 #include "sandbox/base/error.h"
 
-#define LEANIGNORE_NAME ".leanignore"
+#define LEANIGNORE_NAME     ".leanignore"
+#define LEANIGNORE_OLD_NAME ".leanengineignore" // P-224: read by nobody any more
 
 // What the CLI writes when there is no file, for Python (P-221).
 #define LEANIGNORE_DEFAULT                                                                         \
@@ -28,6 +30,15 @@ struct leanignore *leanignore_parse(const char *bytes, size_t len, struct error 
 // when no rule matched.
 bool leanignore_excludes(const struct leanignore *ignore, const char *path, bool is_dir,
                          unsigned *ret_line);
+// Warns of the lines that .gitignore would read otherwise whatever files there are, with what to
+// write instead. name: of the file, for people.
+void leanignore_compare(const struct leanignore *ignore, const char *name,
+                        struct diagnostics *diagnostics);
+// path was left out by the rule on `line`: would .gitignore have kept it? A glob without "/" hits
+// in the middle of a name, too (P-223).
+bool leanignore_is_surprise(const struct leanignore *ignore, unsigned line, const char *path);
+// The text of that line; NULL: no rule stands there.
+const char *leanignore_pattern(const struct leanignore *ignore, unsigned line);
 void leanignore_free(struct leanignore *ignore); // NULL is fine
 
 #endif

@@ -206,7 +206,7 @@ static bool same_content(const struct work *work, const struct node *node, const
     struct stat info;
     if (!stored || stat(stored, &info) < 0 || !S_ISREG(info.st_mode) ||
         (uint64_t)info.st_size != node->stamp.size ||
-        ((info.st_mode & 0111) != 0) != node->stamp.executable) {
+        (work->cut->keep_modes && ((info.st_mode & 0111) != 0) != node->stamp.executable)) {
         return false;
     }
     auto_free char *source = source_path(work->scan, node);
@@ -412,7 +412,9 @@ static void commit_delta(struct work *work, char *name)
 static int begin_layer(struct work *work, const char *name)
 {
     auto_free char *path = fs_join(work->cut->store, name);
-    return layer_create(&work->layer, path, work->cut->owner, work->error);
+    int result = layer_create(&work->layer, path, work->cut->owner, work->error);
+    work->layer.keep_modes = work->cut->keep_modes;
+    return result;
 }
 
 static void abandon_layer(struct work *work, const char *name)

@@ -19,6 +19,7 @@
 struct cut {
     char *store;
     struct layer_owner owner;
+    bool keep_modes; // not P-71
     int lock_fd;
     char *base, *delta;       // names of the last version's directories; NULL: none
     bool waste;               // something was put aside

@@ -125,11 +125,12 @@ static bool same_times(const struct stat *a, const struct stat *b)
            a->st_ctim.tv_nsec == b->st_ctim.tv_nsec;
 }
 
-// Modes: as an upload would unpack them, but executable bits are kept (P-71 loses them).
+// Modes as an upload unpacks them: its zip has none (P-71).
 static int finish_file(const struct layer *layer, int to, const struct stat *info)
 {
     struct timespec times[2] = {info->st_atim, info->st_mtim};
-    return fchmod(to, info->st_mode & 0111 ? 0755 : 0644) < 0 || give(layer, to) < 0 ||
+    bool executable = layer->keep_modes && info->st_mode & 0111;
+    return fchmod(to, executable ? 0755 : 0644) < 0 || give(layer, to) < 0 ||
                    futimens(to, times) < 0
                ? -1
                : 0;

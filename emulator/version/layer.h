@@ -22,6 +22,7 @@ struct layer_owner {
 struct layer {
     int fd;
     struct layer_owner owner;
+    bool keep_modes;         // executable bits stay
     uint64_t written;        // bytes
     char last_dir[PATH_MAX]; // made already
 };

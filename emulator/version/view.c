@@ -134,25 +134,6 @@ static bool has_exact_name(const char *path)
 
 // ---- the live project ----
 
-// The rules are asked from the top down: nothing below a directory that is left out is visited.
-static bool is_left_out(const struct rules *rules, const char *path, bool is_dir)
-{
-    auto_free char *copy = str_dup(path);
-    for (char *at = copy, *end = copy; end; at = end + 1) {
-        end = strchr(at, '/');
-        if (end) {
-            *end = '\0';
-        }
-        if (!rules_judge(rules, copy, at, end || is_dir).uploaded) {
-            return true;
-        }
-        if (end) {
-            *end = '/';
-        }
-    }
-    return false;
-}
-
 static enum view_kind look_live(const struct view *view, const char *path, char **ret_host)
 {
     const char *root = view->lowers.items[0];
@@ -162,8 +143,8 @@ static enum view_kind look_live(const struct view *view, const char *path, char 
         return VIEW_NOTHING;
     }
     bool is_dir = S_ISDIR(info.st_mode);
-    if (*path &&
-        (!has_exact_name(host) || (view->rules && is_left_out(view->rules, path, is_dir)))) {
+    if (*path && (!has_exact_name(host) ||
+                  (view->rules && !rules_judge_path(view->rules, path, is_dir, NULL).uploaded))) {
         return VIEW_NOTHING;
     }
     *ret_host = steal(host);

@@ -18,19 +18,21 @@
 enum frame_type {
     // to the helper
     FRAME_START =
-        1,     // root, store, flags, uid, gid, file count, lowers of the last version, dirs to keep
+        1,     // root, store, ignore file, flags, uid, gid, file count, lowers of the last version,
+               // dirs to keep
     FRAME_CUT, // tag
     FRAME_REMOVE, // a directory's name in the store
     // from the helper
-    FRAME_READY,   // file count, polling, note
-    FRAME_CHANGED, // total, rescan, paths
-    FRAME_VERSION, // tag, lowers, file count, bytes, changed, written
-    FRAME_FAILED,  // tag, the error object
-    FRAME_NOTICE,  // text
-    FRAME_FATAL,   // the error object
+    FRAME_READY,      // file count, polling, note
+    FRAME_CHANGED,    // total, rescan, paths
+    FRAME_VERSION,    // tag, lowers, file count, bytes, changed, written
+    FRAME_FAILED,     // tag, the error object
+    FRAME_NOTICE,     // text
+    FRAME_DIAGNOSTIC, // severity, file, line, rule, text, hint
+    FRAME_FATAL,      // the error object
 };
 
-enum { START_WATCH = 1, START_OWN = 2 };
+enum { START_WATCH = 1, START_OWN = 2, START_KEEP_MODES = 4, START_GIT = 8 };
 
 // Begins a frame at the end of out; frame_end() fills in its length.
 size_t frame_begin(struct buf *out, enum frame_type type);

@@ -66,6 +66,20 @@ static void send_notice(void *context, const char *text)
     flush(helper);
 }
 
+static void send_diagnostic(void *context, const struct diagnostic *item)
+{
+    struct helper *helper = context;
+    size_t begin = frame_begin(&helper->out, FRAME_DIAGNOSTIC);
+    frame_add_number(&helper->out, item->severity);
+    frame_add_text(&helper->out, item->file);
+    frame_add_number(&helper->out, (uint64_t)item->line);
+    frame_add_text(&helper->out, item->rule);
+    frame_add_text(&helper->out, item->text);
+    frame_add_text(&helper->out, item->hint);
+    frame_end(&helper->out, begin);
+    flush(helper);
+}
+
 static void send_fatal(struct helper *helper, const struct error *error)
 {
     size_t begin = frame_begin(&helper->out, FRAME_FATAL);
@@ -301,7 +315,9 @@ static void cut_now(struct helper *helper)
 
     struct tree_version version = {0};
     struct error error = {0};
-    if (cut_version(&helper->cut, &helper->scan, tag, &version, &error) < 0) {
+    if (helper->scan.rules_error.kind != ERROR_NONE) {
+        send_failed(helper, tag, &helper->scan.rules_error); // P-223: the deploy is aborted
+    } else if (cut_version(&helper->cut, &helper->scan, tag, &version, &error) < 0) {
         send_failed(helper, tag, &error);
     } else {
         send_version(helper, &version);
@@ -415,6 +431,7 @@ static int start(struct helper *helper, struct frame *frame, struct error *error
 {
     auto_free char *root = frame_text(frame);
     auto_free char *store = frame_text(frame);
+    auto_free char *ignore_file = frame_text(frame);
     uint64_t flags = frame_number(frame);
     struct layer_owner owner = {.give = (flags & START_OWN) != 0};
     owner.uid = (uint32_t)frame_number(frame);
@@ -425,9 +442,10 @@ static int start(struct helper *helper, struct frame *frame, struct error *error
     struct strlist keep = {0};
     frame_list(frame, &lowers);
     frame_list(frame, &keep);
-    int result = scan_init(&helper->scan, root, error);
+    int result = scan_init(&helper->scan, root, *ignore_file ? ignore_file : NULL, error);
     if (result == 0) {
         result = cut_init(&helper->cut, store, owner, &keep, error);
+        helper->cut.keep_modes = (flags & START_KEEP_MODES) != 0;
     }
     struct stat info;
     if (result == 0 && stat(store, &info) == 0) {
@@ -559,6 +577,7 @@ int tree_helper_main(int argc, char **argv)
     helper->in.max = 2 * FRAME_MAX;
     helper->cut.lock_fd = helper->scan.root_fd = -1;
     helper->scan.notice = send_notice;
+    helper->scan.report = send_diagnostic;
     helper->scan.context = helper;
     while (!helper->ended) {
         struct pollfd fds[2] = {{.fd = ENGINE_FD, .events = POLLIN}, {.fd = -1, .events = POLLIN}};

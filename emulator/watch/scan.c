@@ -6,8 +6,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
-#include <stdarg.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/inotify.h>
@@ -19,29 +17,12 @@
 #include "sandbox/base/log.h"
 #include "sandbox/base/mem.h"
 
-#define LINK_HOPS   16
-#define NOTICES_MAX 64
-#define DEPTH_MAX   128
+#define LINK_HOPS 16
+#define DEPTH_MAX 128
 
 static void scan_entry(struct scan *scan, struct node *dir, const char *dir_path, const char *name,
                        bool content);
 static void scan_directory(struct scan *scan, struct node *dir);
-
-// ---- notices ----
-
-void scan_notice(struct scan *scan, const char *format, ...)
-{
-    va_list args;
-    char text[1024];
-    va_start(args, format);
-    vsnprintf(text, sizeof text, format, args);
-    va_end(args);
-    // Each once: a rescan meets the same oddities again.
-    if (scan->noticed.count < NOTICES_MAX && !strlist_contains(&scan->noticed, text)) {
-        strlist_add(&scan->noticed, text);
-        scan->notice(scan->context, text);
-    }
-}
 
 // ---- lists ----
 
@@ -332,7 +313,8 @@ static void set_directory(struct scan *scan, struct node *node, const char *path
         set_gone(scan, node);
     }
     if (is_circle(node->parent, info)) {
-        scan_notice(scan, _("%s is a link in a circle: left out (the upload would not end)"), path);
+        scan_report(scan, DIAGNOSTIC_WARNING, path, "P-71", _("remove the link, or leave it out"),
+                    _("a link in a circle: left out here, the upload would not end"));
         set_gone(scan, node);
         return;
     }
@@ -341,10 +323,11 @@ static void set_directory(struct scan *scan, struct node *node, const char *path
         return;
     }
     if (is_virtualenv(scan, path)) {
-        scan_notice(scan,
-                    _("%s is a virtualenv: not watched and not part of a version; add it to "
-                      ".leanignore, or the upload takes it along"),
-                    path);
+        auto_free char *hint = str_printf(_("add %s/ to %s"), node->name, LEANIGNORE_NAME);
+        if (verdict.uploaded) {
+            scan_report(scan, DIAGNOSTIC_DEVIATION, path, "P-225", hint,
+                        _("a virtualenv: left out here, the upload takes it along"));
+        }
         set_gone(scan, node);
         return;
     }
@@ -360,58 +343,81 @@ static void set_directory(struct scan *scan, struct node *node, const char *path
     scan_directory(scan, node);
 }
 
-// What is at path, links followed; false: nothing that counts.
-static bool look(struct scan *scan, const char *path, struct stat *ret_info, bool *ret_linked)
+enum seen { SEEN_NOTHING, SEEN_FILE, SEEN_DIRECTORY, SEEN_DANGLING, SEEN_OTHER };
+
+// What is at path, links followed. A link to nothing is watched for.
+static enum seen look(const struct scan *scan, const char *path, struct stat *ret_info,
+                      bool *ret_linked)
 {
+    *ret_linked = false;
     if (fstatat(scan->root_fd, path, ret_info, AT_SYMLINK_NOFOLLOW) < 0) {
-        return false;
+        return SEEN_NOTHING;
     }
     *ret_linked = S_ISLNK(ret_info->st_mode);
     if (*ret_linked && fstatat(scan->root_fd, path, ret_info, 0) < 0) {
-        scan_notice(scan, _("%s is a link to nothing: left out (the upload would stop here)"),
-                    path);
-        return true; // the link itself is watched for
+        return SEEN_DANGLING;
     }
-    if (!S_ISREG(ret_info->st_mode) && !S_ISDIR(ret_info->st_mode)) {
-        scan_notice(scan, _("%s is not a regular file: left out"), path);
-        return false;
-    }
-    return true;
+    return S_ISREG(ret_info->st_mode)   ? SEEN_FILE
+           : S_ISDIR(ret_info->st_mode) ? SEEN_DIRECTORY
+                                        : SEEN_OTHER;
 }
 
-static bool can_read(struct scan *scan, const char *path, bool is_dir)
+static bool can_read(const struct scan *scan, const char *path, bool is_dir)
 {
-    if (geteuid() == 0 ||
-        faccessat(scan->root_fd, path, is_dir ? R_OK | X_OK : R_OK, AT_EACCESS) == 0) {
-        return true;
+    return geteuid() == 0 ||
+           faccessat(scan->root_fd, path, is_dir ? R_OK | X_OK : R_OK, AT_EACCESS) == 0;
+}
+
+// Of what the upload would meet, but not take.
+static void report_obstacle(struct scan *scan, const char *path, enum seen seen)
+{
+    if (seen == SEEN_DANGLING) {
+        scan_report(scan, DIAGNOSTIC_WARNING, path, "P-71", _("remove the link, or leave it out"),
+                    _("a link to nothing: left out here, the upload would stop"));
+    } else if (seen == SEEN_OTHER) {
+        scan_report(scan, DIAGNOSTIC_WARNING, path, "P-71", NULL,
+                    _("not a regular file: left out"));
+    } else if (errno == EACCES) {
+        scan_report(scan, DIAGNOSTIC_WARNING, path, "P-71", _("let your user read it: chmod u+r"),
+                    _("cannot be read: left out here, the upload would stop"));
     }
-    if (errno == EACCES) {
-        scan_notice(scan, _("%s cannot be read: left out"), path);
+}
+
+// false: noise, or left out, and nobody is told of changes either.
+static bool counts(struct scan *scan, const struct node *dir, const char *path, const char *name,
+                   bool is_dir, struct verdict *ret_verdict)
+{
+    struct verdict verdict = rules_judge(&scan->rules, path, name, is_dir);
+    if (verdict.line) {
+        scan_report_surprise(scan, path, verdict.line);
     }
-    return false;
+    verdict.reports = verdict.reports && dir->reports;
+    *ret_verdict = verdict;
+    return verdict.uploaded || verdict.reports;
 }
 
 // content: an event said that the content may have changed, whatever the times say.
 static void scan_entry(struct scan *scan, struct node *dir, const char *dir_path, const char *name,
                        bool content)
 {
-    if (rules_is_noise(name)) {
+    auto_free char *path = dir->parent ? fs_join(dir_path, name) : str_dup(name);
+    int noise = rules_noise(name);
+    if (noise >= 0 && rules_is_skipped(noise)) {
+        scan_report_noise(scan, path, noise);
         return;
     }
-    auto_free char *path = dir->parent ? fs_join(dir_path, name) : str_dup(name);
     struct stat info;
     bool linked = false;
-    bool there = look(scan, path, &info, &linked);
-    bool dangling = there && S_ISLNK(info.st_mode);
-    bool is_dir = there && S_ISDIR(info.st_mode);
+    enum seen seen = look(scan, path, &info, &linked);
+    bool is_dir = seen == SEEN_DIRECTORY;
     struct verdict verdict = {0};
-    if (there) {
-        verdict = rules_judge(&scan->rules, path, name, is_dir);
-        verdict.reports = verdict.reports && dir->reports;
-        there = verdict.uploaded || verdict.reports;
+    bool there = seen != SEEN_NOTHING && counts(scan, dir, path, name, is_dir, &verdict);
+    struct node *node = there && seen != SEEN_OTHER ? inventory_get(&scan->inventory, dir, name)
+                                                    : inventory_find(&scan->inventory, dir, name);
+    bool usable = there && (is_dir || seen == SEEN_FILE) && can_read(scan, path, is_dir);
+    if (there && !usable && verdict.uploaded) {
+        report_obstacle(scan, path, seen);
     }
-    struct node *node = there ? inventory_get(&scan->inventory, dir, name)
-                              : inventory_find(&scan->inventory, dir, name);
     if (!node) {
         return;
     }
@@ -420,9 +426,9 @@ static void scan_entry(struct scan *scan, struct node *dir, const char *dir_path
     if (linked && there && (other || !node->linked)) {
         watch_hops(scan, node);
     }
-    if (!there || dangling || !can_read(scan, path, is_dir)) {
+    if (!usable) {
         set_gone(scan, node);
-        if (dangling) {
+        if (there && seen == SEEN_DANGLING) {
             watch_hops(scan, node);
         }
     } else if (is_dir) {
@@ -482,21 +488,18 @@ void scan_all(struct scan *scan)
     scan->root_fd = steal_fd(&root_fd);
     root->stamp.dev = info.st_dev;
     root->stamp.ino = info.st_ino;
-    // The walk of the upload begins with "." itself.
-    if (scan->rules.ignore && leanignore_excludes(scan->rules.ignore, ".", true, NULL)) {
-        scan_notice(scan, _(".leanignore excludes the project's directory itself: the upload would "
-                            "be empty"));
-    }
     scan_directory(scan, root);
 }
 
 void scan_load_rules(struct scan *scan)
 {
-    struct error error = {0};
-    if (rules_load(&scan->rules, scan->root, &error) < 0) {
-        scan_notice(scan, _("%s: %s; the defaults are used here, the deploy would be aborted"),
-                    LEANIGNORE_NAME, error.message);
+    struct diagnostics diagnostics = {0};
+    scan->rules_error = (struct error){0};
+    rules_load(&scan->rules, scan->root, scan->ignore_file, &diagnostics, &scan->rules_error);
+    for (size_t i = 0; i < diagnostics.count; i++) {
+        scan_report_once(scan, &diagnostics.items[i]);
     }
+    diagnostics_clear(&diagnostics);
 }
 
 bool scan_look_again(struct scan *scan, struct node *node)
@@ -523,17 +526,27 @@ static enum settle_kind settle_kind_of(const struct node *node, uint32_t mask)
     return mask & IN_CREATE && !node->told ? SETTLE_NEW : SETTLE_WRITING;
 }
 
+static bool is_rules_file(const struct scan *scan, const struct node *dir, const char *name)
+{
+    const char *file = scan->rules.name;
+    if (!file || !str_ends_with(file, name)) {
+        return false;
+    }
+    auto_free char *dir_path = node_path(dir);
+    auto_free char *path = dir->parent ? fs_join(dir_path, name) : str_dup(name);
+    return strcmp(path, file) == 0;
+}
+
 // An event about `name` in dir. true: it counts.
 static bool take_event(struct scan *scan, struct node *dir, const char *name, uint32_t mask,
                        int64_t now_ms)
 {
-    if (rules_is_noise(name)) {
+    int noise = rules_noise(name);
+    if (noise >= 0 && rules_is_skipped(noise)) {
         return false;
     }
     size_t changes = scan->changed.count;
-    if (dir == scan->inventory.root && strcmp(name, LEANIGNORE_NAME) == 0) {
-        scan->rules_changed = true;
-    }
+    scan->rules_changed = scan->rules_changed || is_rules_file(scan, dir, name);
     bool content = (mask & ~(uint32_t)(IN_ATTRIB | IN_ISDIR)) != 0;
     scan_name(scan, dir, name, content);
     struct node *node = inventory_find(&scan->inventory, dir, name);
@@ -621,13 +634,14 @@ bool scan_events(struct scan *scan, int64_t now_ms)
 
 // ---- life ----
 
-int scan_init(struct scan *scan, const char *root, struct error *error)
+int scan_init(struct scan *scan, const char *root, const char *ignore_file, struct error *error)
 {
     scan->root_fd = open(root, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (scan->root_fd < 0) {
         return error_set_errno(error, ERROR_USAGE, errno, "%s", root);
     }
     scan->root = str_dup(root);
+    scan->ignore_file = str_dup(ignore_file);
     inventory_init(&scan->inventory);
     scan->inventory.root->reports = true;
     settle_init(&scan->settle);
@@ -645,5 +659,6 @@ void scan_release(struct scan *scan)
     free(scan->touched.items);
     free(scan->vcs_dir);
     free(scan->root);
+    free(scan->ignore_file);
     close(scan->root_fd);
 }

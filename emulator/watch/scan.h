@@ -5,7 +5,8 @@
 //      that somebody has to look at. scan_all again after an overflow, or each second when polling.
 // Rules: rules.h; links are followed, as the upload does (P-71): the real file's directory, and
 //      that of each link on the way, is watched too. Links in a circle, sockets, FIFOs, devices and
-//      what cannot be read are left out with a notice. A virtualenv is left out with a notice [I].
+//      what cannot be read are left out with a word. A virtualenv and noise are left out, and where
+//      the upload would take them that is a deviation [I].
 #ifndef EMULATOR_WATCH_SCAN_H
 #define EMULATOR_WATCH_SCAN_H
 
@@ -37,6 +38,8 @@ struct scan {
     ino_t store_ino;
     struct inventory inventory;
     struct rules rules;
+    char *ignore_file;           // --leanignore, or NULL
+    struct error rules_error;    // the deploy would be aborted: cut nothing
     struct watcher *watcher;     // NULL: not watching, or polling
     struct watch_entry *watches; // by descriptor
     size_t watch_count;
@@ -48,18 +51,21 @@ struct scan {
     struct settle settle;
     char *vcs_dir; // the nearest .git upwards, or NULL
     struct strlist noticed;
+    uint64_t noise_told;    // rows of noise.def
+    uint64_t surprise_told; // lines of .leanignore, modulo 64
     void (*notice)(void *context, const char *text);
+    void (*report)(void *context, const struct diagnostic *diagnostic);
     void *context;
 };
 
-// root is read now; -1 when it cannot be.
-int scan_init(struct scan *scan, const char *root, struct error *error);
+// root is read now; -1 when it cannot be. ignore_file may be NULL.
+int scan_init(struct scan *scan, const char *root, const char *ignore_file, struct error *error);
 void scan_release(struct scan *scan);
 // Watches all that is known from now on. Call before the first scan_all.
 int scan_watch(struct scan *scan, struct error *error);
 void scan_stop_watching(struct scan *scan);
 void scan_all(struct scan *scan);
-// Reads .leanignore (again); a notice when it would abort the deploy.
+// Reads .leanignore (again). Sets rules_error.
 void scan_load_rules(struct scan *scan);
 // All events that are there. true: some counted. Sets overflow, watch_errno, rules_changed.
 bool scan_events(struct scan *scan, int64_t now_ms);
@@ -68,6 +74,15 @@ bool scan_look_again(struct scan *scan, struct node *node);
 void node_list_add(struct node_list *list, struct node *node);
 void scan_add_changed(struct scan *scan, struct node *node);
 void scan_add_touched(struct scan *scan, struct node *node);
+// About the upload; each text once.
+void scan_report(struct scan *scan, enum diagnostic_severity severity, const char *file,
+                 const char *rule, const char *hint, const char *format, ...)
+    __attribute__((format(printf, 6, 7)));
+void scan_report_once(struct scan *scan, const struct diagnostic *item);
+// path is noise by that row: a deviation where the upload would take it.
+void scan_report_noise(struct scan *scan, const char *path, int row);
+// path is left out by the rule on that line: a warning where .gitignore would keep it (P-223).
+void scan_report_surprise(struct scan *scan, const char *path, unsigned line);
 void scan_notice(struct scan *scan, const char *format, ...) __attribute__((format(printf, 2, 3)));
 // true while a VCS holds its lock.
 bool scan_vcs_busy(const struct scan *scan);

@@ -31,7 +31,7 @@ struct version_dirs {
 
 struct tree {
     struct loop *loop;
-    char *root, *store;
+    char *root, *store, *ignore_file;
     struct tree_options options;
     struct tree_callbacks callbacks;
 
@@ -107,8 +107,10 @@ static void send_start(struct tree *tree)
     size_t begin = frame_begin(&tree->out, FRAME_START);
     frame_add_text(&tree->out, tree->root);
     frame_add_text(&tree->out, tree->store);
-    frame_add_number(&tree->out, (uint64_t)(tree->options.watch ? START_WATCH : 0) |
-                                     (uint64_t)(tree->options.own_files ? START_OWN : 0));
+    frame_add_text(&tree->out, tree->ignore_file);
+    frame_add_number(&tree->out, (tree->options.watch ? START_WATCH : 0u) |
+                                     (tree->options.own_files ? START_OWN : 0u) |
+                                     (tree->options.keep_modes ? START_KEEP_MODES : 0u));
     frame_add_number(&tree->out, tree->options.uid);
     frame_add_number(&tree->out, tree->options.gid);
     frame_add_number(&tree->out, tree->last_file_count);
@@ -247,6 +249,23 @@ static void take_version(struct tree *tree, struct frame *frame)
     tree_version_release(&version);
 }
 
+static void take_diagnostic(struct tree *tree, struct frame *frame)
+{
+    struct diagnostic item = {.severity = (enum diagnostic_severity)frame_number(frame)};
+    auto_free char *file = frame_text(frame);
+    item.line = (int)frame_number(frame);
+    auto_free char *rule = frame_text(frame);
+    auto_free char *text = frame_text(frame);
+    auto_free char *hint = frame_text(frame);
+    item.file = *file ? file : NULL;
+    item.rule = *rule ? rule : NULL;
+    item.text = text;
+    item.hint = *hint ? hint : NULL;
+    if (!frame->bad && item.severity <= DIAGNOSTIC_ERROR && tree->callbacks.on_diagnostic) {
+        tree->callbacks.on_diagnostic(tree->callbacks.context, &item);
+    }
+}
+
 // The answer to one cut, or (tag NULL) to all of them.
 static void fail_cuts(struct tree *tree, const char *tag, const struct error *error)
 {
@@ -280,6 +299,8 @@ static void take_frame(struct tree *tree, struct frame *frame)
     } else if (frame->type == FRAME_NOTICE) {
         auto_free char *text = frame_text(frame);
         tree->callbacks.on_notice(tree->callbacks.context, text);
+    } else if (frame->type == FRAME_DIAGNOSTIC) {
+        take_diagnostic(tree, frame);
     } else if (frame->type == FRAME_FATAL) {
         frame_error(frame, &error);
         bool first = !tree->fatal;
@@ -305,6 +326,7 @@ static void destroy(struct tree *tree)
     buf_release(&tree->out);
     free(tree->root);
     free(tree->store);
+    free(tree->ignore_file);
     free(tree);
 }
 
@@ -475,6 +497,7 @@ struct tree *tree_start(struct loop *loop, const struct tree_options *options,
     tree->options = *options;
     tree->root = str_dup(options->root);
     tree->store = str_dup(options->store);
+    tree->ignore_file = str_dup(options->ignore_file);
     tree->callbacks = *callbacks;
     tree->fd = -1;
     tree->in.max = 2 * FRAME_MAX;

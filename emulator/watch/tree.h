@@ -6,9 +6,9 @@
 // Order: tree_start() -> on_ready (first scan done) -> on_changed ... ; tree_cut() -> on_version.
 // Owns: the helper process and its pipes.
 // Rules: what is ignored: built-in noise (editor temporaries, VCS, caches, our own output) and
-//      `.leanignore` (P-220 to P-225). Content gate: a touch, a chmod without effect, a
-//      checkout-and-back report nothing. A version holds what an upload would hold (P-71: links
-//      followed, no empty directories; executable bits are kept and that is noted).
+//      `.leanignore` (P-220 to P-225); while that would abort the deploy no version is cut. Content
+//      gate: a touch, a chmod without effect, a checkout-and-back report nothing. A version holds
+//      what an upload would hold (P-71: links followed, no empty directories, no executable bits).
 #ifndef EMULATOR_WATCH_TREE_H
 #define EMULATOR_WATCH_TREE_H
 
@@ -16,6 +16,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "emulator/formats/diagnostics.h"
 #include "emulator/loop.h"
 #include "sandbox/base/error.h"
 #include "sandbox/base/mem.h"
@@ -23,11 +24,13 @@
 struct tree;
 
 struct tree_options {
-    const char *root;  // the project's directory (absolute): its build root
+    const char *root;  // the project's directory (absolute)
     const char *store; // where versions go (absolute): <store>/base-N, <store>/delta-TAG ...; made
                        // if missing, emptied of what dead engines left
-    bool watch;        // false: scan once and cut only (verify, build, exec)
-    bool own_files;    // real root: give the version's files to uid/gid below
+    const char *ignore_file; // --leanignore (absolute), or NULL
+    bool keep_modes;         // not P-71: executable bits stay
+    bool watch;              // false: scan once and cut only (verify, build, exec)
+    bool own_files;          // real root: give the version's files to uid/gid below
     uint32_t uid, gid;
 };
 
@@ -57,6 +60,8 @@ struct tree_callbacks {
                        const struct error *error);
     void (*on_notice)(void *context,
                       const char *text); // e.g. "watch limit reached: polling; mend: sysctl ..."
+    // What there is to say about the upload; each once.
+    void (*on_diagnostic)(void *context, const struct diagnostic *diagnostic);
 };
 
 struct tree *tree_start(struct loop *loop, const struct tree_options *options,

@@ -117,6 +117,57 @@ static void test_what_aborts_the_deploy(void **state)
     }
 }
 
+// What .gitignore would read otherwise: in any case, or as a file shows.
+static void test_what_gitignore_reads_otherwise(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *rules;
+        int line; // 0: both read it alike
+        const char *hint;
+    } compared[] = {
+        {"*.log\n.git/\nvenv\na/b\na/*.c\n!x\n", 0, ""},
+        {"a\n/build\n", 2, "write build"},
+        {"!/build/x\n", 1, "write !build/x"},
+        {"a/[!b]\n", 1, "write a/[^b]"},
+        {"\xef\xbb\xbf"
+         "a\n",
+         1, "byte order mark"},
+        {"a\n*\n", 2, "name what"},
+        {"[!a]b\n", 0, ""},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(compared); i++) {
+        struct diagnostics diagnostics = {0};
+        struct leanignore *ignore =
+            leanignore_parse(compared[i].rules, strlen(compared[i].rules), NULL);
+        leanignore_compare(ignore, ".leanignore", &diagnostics);
+        if (diagnostics.count != (compared[i].line > 0) ||
+            (diagnostics.count && (diagnostics.items[0].line != compared[i].line ||
+                                   !strstr(diagnostics.items[0].hint, compared[i].hint)))) {
+            fail_msg("%s: %zu words, %s", compared[i].rules, diagnostics.count,
+                     diagnostics.count ? diagnostics.items[0].hint : "");
+        }
+        diagnostics_clear(&diagnostics);
+        leanignore_free(ignore);
+    }
+    static const struct {
+        const char *rule, *path;
+        bool surprise;
+    } hits[] = {
+        {"test*", "tests", false},   {"test*", "latest.json", true}, {"test*", "a/test_b", false},
+        {"a*.txt", "a/b.txt", true}, {"*.log", "x/y.log", false},    {"[ab]c/", "xac", true},
+        {"[ab]c/", "ac", false},     {"name", "a/name", false},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(hits); i++) {
+        struct leanignore *ignore = leanignore_parse(hits[i].rule, strlen(hits[i].rule), NULL);
+        assert_true(leanignore_excludes(ignore, hits[i].path, true, NULL));
+        if (leanignore_is_surprise(ignore, 1, hits[i].path) != hits[i].surprise) {
+            fail_msg("%s, %s", hits[i].rule, hits[i].path);
+        }
+        leanignore_free(ignore);
+    }
+}
+
 static void test_the_scanner_stops_at_a_long_line(void **state)
 {
     (void)state;
@@ -153,6 +204,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_rules),
         cmocka_unit_test(test_what_aborts_the_deploy),
+        cmocka_unit_test(test_what_gitignore_reads_otherwise),
         cmocka_unit_test(test_the_scanner_stops_at_a_long_line),
         cmocka_unit_test(test_no_pattern_is_slow),
     };

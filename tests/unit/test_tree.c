@@ -140,16 +140,32 @@ static void test_what_changes_nothing(void **state)
     expect_none(f);
 }
 
-static void test_executable_bit_reaches_the_version(void **state)
+static mode_t mode_in_version(struct fixture *f)
+{
+    auto_free char *path = fs_join(f->version.lowers.items[0], "app.py");
+    struct stat info;
+    assert_int_equal(stat(path, &info), 0);
+    return info.st_mode & 0777;
+}
+
+static void test_executable_bits_are_lost(void **state) // P-71
 {
     struct fixture *f = *state;
     begin(f);
     assert_int_equal(chmod(at(f, "app.py"), 0755), 0);
     expect_none(f);
-    auto_free char *path = fs_join(f->version.lowers.items[0], "app.py");
-    struct stat info;
-    assert_int_equal(stat(path, &info), 0);
-    assert_int_equal(info.st_mode & 0777, 0755);
+    assert_int_equal(mode_in_version(f), 0644);
+    assert_int_equal(f->version.lowers.count, 1); // nothing was written for it
+}
+
+static void test_executable_bits_can_be_kept(void **state)
+{
+    struct fixture *f = *state;
+    f->keep_modes = true;
+    begin(f);
+    assert_int_equal(chmod(at(f, "app.py"), 0755), 0);
+    expect_none(f);
+    assert_int_equal(mode_in_version(f), 0755);
 }
 
 static void test_latency_of_a_save(void **state)
@@ -286,9 +302,9 @@ static void test_links_are_followed(void **state)
     fixture_start(f, true);
     fixture_cut(f);
     assert_int_equal(f->file_count, 4);
-    assert_true(has_notice(f, "broken is a link to nothing"));
-    assert_true(has_notice(f, "circle is a link in a circle"));
-    assert_true(has_notice(f, "fifo is not a regular file"));
+    assert_true(has_notice(f, "broken:0: a link to nothing"));
+    assert_true(has_notice(f, "circle:0: a link in a circle"));
+    assert_true(has_notice(f, "fifo:0: not a regular file"));
     expect_in(&f->version, "lib/util.py", "u = 1\n");
     expect_in(&f->version, "one.py", "o = 1\n");
     unit_write(shared, "lib/util.py", "u = 2\n");
@@ -326,7 +342,7 @@ static void test_leanignore(void **state)
     put(f, "app.py", "1");
     fixture_start(f, true);
     fixture_cut(f);
-    assert_true(has_notice(f, ".venv is a virtualenv"));
+    assert_true(has_notice(f, ".venv:0: a virtualenv"));
     expect_in(&f->version, "a.log", NULL);
     expect_in(&f->version, "never.txt", "1"); // "/x" never matches (P-223)
     expect_in(&f->version, ".env", NULL);
@@ -348,8 +364,55 @@ static void test_leanignore(void **state)
     put(f, "a.log", "3");
     expect_one(f, "a.log");
     put(f, ".leanignore", "a/**\n");
+    fixture_try_cut(f);
+    assert_true(f->failed); // the deploy is aborted
+    assert_string_equal(f->error.rule, "P-223");
+    assert_non_null(strstr(f->error.message, "unsupported ** syntax on line 1"));
+    put(f, ".leanignore", "a.log\n");
     fixture_cut(f);
-    assert_true(has_notice(f, "unsupported ** syntax on line 1"));
+    assert_false(f->failed);
+    expect_in(&f->version, "a.log", NULL);
+}
+
+// What the upload would do otherwise, or .gitignore, is said.
+static void test_words_about_the_upload(void **state)
+{
+    struct fixture *f = *state;
+    put(f, ".leanignore", "/build\ntest*\na/[!b].py\n");
+    put(f, "latest.json", "1");
+    put(f, "tests/x.py", "1");
+    put(f, ".git/HEAD", "1");
+    put(f, "x.pyc", "1");
+    put(f, "y.pyc", "1");
+    put(f, ".app.py.swp", "1");
+    put(f, "app.py", "1");
+    fixture_start(f, true);
+    fixture_cut(f);
+    assert_true(has_notice(f, ".leanignore:1: /build: matches nothing"));
+    assert_true(has_notice(f, ".leanignore:2: test* leaves out latest.json"));
+    assert_true(has_notice(f, ".leanignore:3: a/[!b].py: in a pattern with /"));
+    assert_true(has_notice(f, ".git:0: version control: left out here"));
+    assert_true(has_notice(f, "x.pyc:0: bytecode") != has_notice(f, "y.pyc:0: bytecode"));
+    assert_false(has_notice(f, "swp"));
+    assert_int_equal(f->texts.count, 5);
+    expect_in(&f->version, "latest.json", NULL);
+    expect_in(&f->version, "tests/x.py", NULL);
+    expect_in(&f->version, "app.py", "1");
+}
+
+static void test_the_root_left_out_is_an_empty_upload(void **state)
+{
+    struct fixture *f = *state;
+    put(f, ".leanignore", "*.*\n");
+    put(f, "app.py", "1");
+    put(f, "plain", "1");
+    fixture_start(f, true);
+    fixture_cut(f);
+    assert_int_equal(f->file_count, 0);
+    assert_true(has_notice(f, ".leanignore:1: *.* leaves out the project's directory itself"));
+    put(f, ".leanignore", "*.log\n");
+    fixture_cut(f);
+    expect_in(&f->version, "app.py", "1");
 }
 
 // ---- trouble ----
@@ -491,13 +554,16 @@ int main(int argc, char **argv)
     const struct CMUnitTest tests[] = {
         TREE_TEST(test_editors),
         TREE_TEST(test_what_changes_nothing),
-        TREE_TEST(test_executable_bit_reaches_the_version),
+        TREE_TEST(test_executable_bits_are_lost),
+        TREE_TEST(test_executable_bits_can_be_kept),
         TREE_TEST(test_latency_of_a_save),
         TREE_TEST(test_many_new_files_are_one_report),
         TREE_TEST(test_checkout_under_a_lock_is_one_report),
         TREE_TEST(test_renamed_directories),
         TREE_TEST(test_links_are_followed),
         TREE_TEST(test_leanignore),
+        TREE_TEST(test_words_about_the_upload),
+        TREE_TEST(test_the_root_left_out_is_an_empty_upload),
         TREE_TEST(test_killed_helper),
         TREE_TEST(test_overflow_is_one_report),
         TREE_TEST(test_polling),

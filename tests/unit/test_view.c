@@ -193,7 +193,7 @@ static void what_the_rules_leave_out_is_absent(void **state)
     unit_write(dir, "private/wsgi.py", "");
     unit_write(dir, "x.pyc", ""); // noise
     struct rules rules = {0};
-    assert_int_equal(rules_load(&rules, dir, NULL), 0);
+    assert_int_equal(rules_load(&rules, dir, NULL, NULL, NULL), 0);
     struct view view;
     view_of_directory(&view, dir, &rules);
     assert_int_equal(view_kind(&view, "wsgi.py"), VIEW_FILE);

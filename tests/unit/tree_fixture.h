@@ -24,7 +24,7 @@ struct fixture {
     char *dir, *root, *store;
     struct loop *loop;
     struct tree *tree;
-    bool ready, polling, failed, watch;
+    bool ready, polling, failed, watch, keep_modes;
     size_t file_count;
     unsigned changes, notices, versions;
     bool rescan;
@@ -82,6 +82,15 @@ static inline void fixture_notice(void *context, const char *text)
     strlist_add(&f->texts, text);
 }
 
+// As plain lines have it.
+static inline void fixture_diagnostic(void *context, const struct diagnostic *item)
+{
+    struct fixture *f = context;
+    if (item->severity > DIAGNOSTIC_NOTE) {
+        strlist_addf(&f->texts, "%s:%d: %s", item->file, item->line, item->text);
+    }
+}
+
 static inline void fixture_stop(void *context)
 {
     loop_exit(((struct fixture *)context)->loop, 0);
@@ -110,13 +119,15 @@ static inline void fixture_wait(struct fixture *f, const unsigned *counter, unsi
 
 static inline void fixture_start(struct fixture *f, bool watch)
 {
-    const struct tree_options options = {.root = f->root, .store = f->store, .watch = watch};
+    const struct tree_options options = {
+        .root = f->root, .store = f->store, .watch = watch, .keep_modes = f->keep_modes};
     const struct tree_callbacks callbacks = {
         .context = f,
         .on_ready = fixture_ready,
         .on_changed = fixture_changed,
         .on_version = fixture_version,
         .on_notice = fixture_notice,
+        .on_diagnostic = fixture_diagnostic,
     };
     struct error error = {0};
     f->tree = tree_start(f->loop, &options, &callbacks, &error);
@@ -126,14 +137,22 @@ static inline void fixture_start(struct fixture *f, bool watch)
     f->watch = watch;
 }
 
-// A version; all that was saved before has been told when this returns.
-static inline const struct tree_version *fixture_cut(struct fixture *f)
+// Sets f->failed and f->error, or f->version.
+static inline void fixture_try_cut(struct fixture *f)
 {
     char tag[32];
     snprintf(tag, sizeof tag, "20261122-1015%02u", f->cuts++);
     unsigned want = f->versions + 1;
     tree_cut(f->tree, tag);
     fixture_wait(f, &f->versions, want);
+}
+
+// A version; all that was saved before has been told when this returns.
+static inline const struct tree_version *fixture_cut(struct fixture *f)
+{
+    char tag[32];
+    snprintf(tag, sizeof tag, "20261122-1015%02u", f->cuts);
+    fixture_try_cut(f);
     if (f->failed) {
         fail_msg("cut: %s", f->error.message);
     }

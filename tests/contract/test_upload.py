@@ -1,0 +1,309 @@
+"""What an upload holds (P-220 to P-225, P-71, P-62, P-11, P-12): the real program, and what the app would see."""
+
+import os
+import re
+import subprocess
+
+import pytest
+
+WSGI = "def application(environ, start_response):\n    start_response('200 OK', [])\n    return [b'hi']\n"
+BASE = {"wsgi.py": WSGI, "requirements.txt": "", ".python-version": "3\n"}
+
+
+@pytest.fixture
+def upload(project, run):
+    """upload(files, *options, setup=f) -> (names below the app's root, what was said)"""
+    def look(files, *options, setup=None, base=None):
+        root = project({**(BASE if base is None else base), **files})
+        if setup:
+            setup(root)
+        done = run("exec", root, *options, "--", "find", ".", "-type", "f", "-printf", "%P %m\n")
+        assert done.returncode == 0, done.stderr
+        return dict(line.rsplit(" ", 1) for line in done.stdout.splitlines()), done.stderr
+    return look
+
+
+def touch(*names):
+    return {name: "x" for name in names}
+
+
+# ---- which files ----
+
+RULES = {
+    # rule: (left out, kept)
+    "name": (("name", "n/name/b", "n/n/name"), ("name2",)),
+    "only/": (("only/x", "c/only/y"), ("d/only",)),
+    "*.log": (("x.log", "a/x.log"), ("x.log.txt",)),
+    "test*": (("tests.py", "latest.json", "a/contest/x"), ("tes",)),  # not anchored
+    "/root.txt": ((), ("root.txt", "a/root.txt")),  # never matches
+    "FE/*.*": (("FE/a.js",), ("FE/plain", "a/FE/b.js", "FE/deep/c.js")),
+    "a/*/c": (("a/b/c",), ("a/b/b/c", "x/a/b/c")),
+    "v[!0-9]": (("vx",), ("v1",)),
+    "d/[!x]": (("d/!", "d/x"), ("d/y",)),  # ! is a member of the group
+    "sp  \t": (("sp",), ()),
+    "esc\\*ape": (("esc*ape",), ("escXape",)),
+    "q?z": (("qaz", "q/z"), ("qz",)),  # ? is any character, / too
+}
+
+
+@pytest.mark.contract("P-223")
+def test_patterns_as_the_tool_reads_them(upload):
+    gone = {name for out, _ in RULES.values() for name in out}
+    kept = {name for _, stays in RULES.values() for name in stays}
+    names, _ = upload({**touch(*sorted(gone | kept)), ".leanignore": "\n".join(RULES) + "\n"})
+    assert gone & set(names) == set()
+    assert kept - set(names) == set()
+
+
+@pytest.mark.contract("P-223")
+def test_order_negation_and_comments(upload):
+    names, _ = upload({
+        **touch("a.log", "keep.log", "dir/keep.log", "#no", " #x", "hash", "dropped.log"),
+        ".leanignore": "# hash\n*.log\n!keep.log\ndir/\n!dir/keep.log\n #x\n!dropped.log\ndropped*\n"})
+    assert "keep.log" in names and "hash" in names and "#no" in names
+    assert not {"a.log", " #x", "dropped.log"} & set(names)
+    assert "dir/keep.log" not in names  # nothing below an excluded directory is ever visited
+
+
+@pytest.mark.contract("P-220")
+def test_gitignore_is_never_asked(upload):
+    names, _ = upload({".gitignore": "secret.py\n", "secret.py": "", ".leanignore": "other\n"})
+    assert {"secret.py", ".gitignore"} <= set(names)
+
+
+@pytest.mark.contract("P-220", "P-1")
+def test_a_manifest_that_is_left_out_is_absent(project, run):
+    root = project({**BASE, ".leanignore": "# words\nwsgi.py\n"})
+    done = run("verify", root)
+    assert done.returncode == 1
+    assert "wsgi.py is missing" in done.stderr and ".leanignore:2: wsgi.py" in done.stderr
+
+
+@pytest.mark.contract("P-220")
+def test_what_is_left_out_is_not_read(project, run, wheelhouse):
+    """leanengine.yaml, .python-version and required files, each broken or absent if it were read."""
+    root = project({**BASE, ".leanignore": "leanengine.yaml\n.python-version\n",
+                    "leanengine.yaml": "run: [\n", ".python-version": "no-such-python\n"})
+    assert run("build", root).returncode == 0
+    root = project({**BASE, ".leanignore": "*.whl\n", "x.whl": "",
+                    "leanengine.yaml": "install:\n  - require: x.whl\n"})
+    done = run("build", root)
+    assert done.returncode == 1 and "require: x.whl: no such file" in done.stderr + done.stdout
+
+
+@pytest.mark.contract("P-221")
+def test_defaults_when_there_is_no_file(upload):
+    names, said = upload(touch(".git/HEAD", ".DS_Store", ".avoscloud/x", ".leancloud/app", "venv/x.py", "a.pyc",
+                               "__pycache__/b", "env/x.py", ".venv/x.py", "a/venv/y.py"))
+    assert ".leanignore Not found. Default .leanignore created." in said
+    assert {"env/x.py", ".venv/x.py"} <= set(names)  # not covered
+    assert set(names) - {"env/x.py", ".venv/x.py"} == set(BASE)
+
+
+@pytest.mark.contract("P-221")
+def test_an_own_file_replaces_the_defaults(upload):
+    names, said = upload({**touch("venv/x.py", ".leancloud/app", "a.pyc"), ".leanignore": "other\n"})
+    assert "venv/x.py" in names and ".leanignore" in names
+    # Not taken here all the same, and that is a deviation.
+    assert not {".leancloud/app", "a.pyc"} & set(names)
+    assert re.search(r"deviation: a\.pyc: bytecode: left out here", said)
+    assert re.search(r"deviation: \.leancloud: .*left out here", said)
+
+
+@pytest.mark.contract("P-222")
+def test_another_file_by_option(project, run):
+    root = project({**BASE, **touch("a", "b"), ".leanignore": "a\n", "other": "b\n"})
+    done = run("exec", root, "--leanignore", root / "other", "--", "ls", "-A")
+    names = done.stdout.split()
+    assert "a" in names and "b" not in names
+
+
+@pytest.mark.contract("P-222")
+def test_a_named_file_must_be_there(project, run):
+    done = run("verify", project(BASE), "--leanignore", "/nowhere/ignore")
+    assert done.returncode == 2
+    assert "The designated ignore file '/nowhere/ignore' doesn't exist" in done.stderr
+
+
+@pytest.mark.contract("P-223")
+@pytest.mark.parametrize("text, says", [
+    ("a\n\nb/**/c\n", 'parseignore: pattern "b/**/c" uses the unsupported ** syntax on line 3'),
+    ("!\n", 'parseignore: pattern "!" is invalid on line 1'),
+    ("a/[\n", 'parseignore: pattern "a/[": syntax error in pattern on line 1'),
+])
+def test_lines_that_abort_the_deploy(project, run, text, says):
+    done = run("verify", project({**BASE, ".leanignore": text}))
+    assert done.returncode == 1
+    assert says in done.stderr
+
+
+@pytest.mark.contract("P-223", "P-225")
+def test_words_where_gitignore_means_something_else(upload):
+    _, said = upload({**touch("build/x", "latest.json", "FE/a.js"),
+                      ".leanignore": "*.log\n/build\ntest*\n/FE/*.*\na/[!b]\n"})
+    assert ".leanignore:2: /build: matches nothing" in said and "write build" in said
+    assert ".leanignore:3: test* leaves out latest.json" in said
+    assert ".leanignore:4: /FE/*.*: matches nothing" in said and "write FE/*.*" in said
+    assert ".leanignore:5: a/[!b]" in said and "write a/[^b]" in said
+    assert ".leanignore:1" not in said
+
+
+@pytest.mark.contract("P-223")
+def test_a_pattern_that_hits_the_root_leaves_nothing(project, run):
+    done = run("verify", project({**BASE, ".leanignore": "*\n!wsgi.py\n!requirements.txt\n"}))
+    assert done.returncode == 1
+    assert "neither wsgi.py nor requirements.txt" in done.stderr
+
+
+@pytest.mark.contract("P-224")
+def test_the_old_name_is_not_read(upload):
+    names, said = upload({"a.txt": "", ".leanengineignore": "a.txt\n"})
+    assert "a.txt" in names
+    assert ".leanengineignore: an old name" in said
+
+
+@pytest.mark.contract("P-225")
+def test_a_virtualenv_is_left_out_with_a_word(upload):
+    names, said = upload({**touch("env/pyvenv.cfg", "env/lib/x.py")})
+    assert not [name for name in names if name.startswith("env/")]
+    assert "deviation: env: a virtualenv: left out here" in said
+
+
+# ---- what the zip does ----
+
+@pytest.mark.contract("P-71")
+def test_the_zip_loses_modes_and_empty_directories_and_follows_links(upload, place):
+    outside = place.directory("outside")
+    with open(os.path.join(outside, "far.txt"), "w", encoding="utf-8") as file:
+        file.write("far")
+
+    def setup(root):
+        os.chmod(root / "run.sh", 0o755)
+        os.chmod(root / "private", 0o600)
+        (root / "empty/deep").mkdir(parents=True)
+        os.symlink("run.sh", root / "link.sh")
+        os.symlink(outside, root / "lib")
+        os.symlink("nowhere", root / "dangling")
+        os.symlink(".", root / "circle")
+    names, said = upload({"run.sh": "#!/bin/sh\n", "private": "x"}, setup=setup)
+    assert names["run.sh"] == names["private"] == names["link.sh"] == names["lib/far.txt"] == "644"
+    assert not [name for name in names if name.startswith(("empty", "dangling", "circle"))]
+    assert "dangling: a link to nothing" in said and "circle: a link in a circle" in said
+
+
+@pytest.mark.contract("P-71")
+def test_directories_are_755_and_empty_ones_gone(project, run):
+    root = project({**BASE, "a/b/c.txt": "x"})
+    (root / "empty").mkdir()
+    os.chmod(root / "a", 0o700)
+    done = run("exec", root, "--", "find", ".", "-mindepth", "1", "-type", "d", "-printf", "%P %m\n")
+    assert sorted(done.stdout.split("\n")) == ["", "a 755", "a/b 755"]
+
+
+@pytest.mark.contract("P-71")
+def test_modes_can_be_kept_and_that_is_a_deviation(upload):
+    names, said = upload({"run.sh": "#!/bin/sh\n"}, "--keep-modes", setup=lambda root: os.chmod(root / "run.sh", 0o755))
+    assert names["run.sh"] == "755" and names["wsgi.py"] == "644"
+    assert "deviation: --keep-modes" in said
+
+
+@pytest.mark.contract("P-71")
+@pytest.mark.parametrize("key", ["build", "run"])
+def test_the_way_out_when_a_script_cannot_be_executed(project, run, key):
+    root = project({**BASE, "go.sh": "#!/bin/sh\n", "leanengine.yaml": "%s: ./go.sh --fast\n" % key})
+    os.chmod(root / "go.sh", 0o755)
+    done = run("verify", root)
+    assert done.returncode == 1
+    assert "sh ./go.sh" in done.stdout + done.stderr and "P-71" in done.stdout + done.stderr
+
+
+# ---- the build root ----
+
+@pytest.mark.contract("P-11")
+def test_only_the_build_root_is_there(project, run):
+    root = project({"leanengine.yaml": "buildRoot: server\n", "outside.py": "", "wsgi.py": "broken(",
+                    "package.json": '{"scripts": {"start": "x"}}', ".python-version": "no-such\n",
+                    **{"server/" + name: text for name, text in BASE.items()}, "server/a.log": "",
+                    ".leanignore": "*.log\n"})
+    done = run("exec", root, "--", "find", ".", "-type", "f", "-printf", "%P\n")
+    assert done.returncode == 0, done.stderr
+    assert set(done.stdout.split()) == set(BASE)
+
+
+@pytest.mark.contract("P-12")
+def test_by_option_the_yaml_of_the_build_root_counts(project, run):
+    root = project({"leanengine.yaml": "run: [\n", "server/leanengine.yaml": "build: echo yes > made\n",
+                    **{"server/" + name: text for name, text in BASE.items()}})
+    done = run("exec", root, "--build-root", "server", "--", "cat", "made")
+    assert (done.returncode, done.stdout) == (0, "yes\n"), done.stderr
+
+
+@pytest.mark.contract("P-11")
+@pytest.mark.parametrize("name, says", [("nowhere", "no directory nowhere"), ("../x", "leads out"),
+                                        ("wsgi.py", "no directory wsgi.py")])
+def test_a_build_root_that_cannot_be(project, run, name, says):
+    done = run("verify", project({**BASE, "leanengine.yaml": "buildRoot: %s\n" % name}))
+    assert done.returncode == 1 and says in done.stderr and "P-11" in done.stderr
+
+
+@pytest.mark.contract("P-11")
+def test_a_build_root_that_is_left_out(project, run):
+    root = project({"leanengine.yaml": "buildRoot: server\n", ".leanignore": "server/\n",
+                    **{"server/" + name: text for name, text in BASE.items()}})
+    done = run("verify", root)
+    assert done.returncode == 1 and "no directory server" in done.stderr
+
+
+# ---- tags ----
+
+@pytest.mark.contract("P-62")
+def test_a_tag_is_a_second_and_unique(project, up, run):
+    instance = up(project(BASE), ready=True)
+    for _ in range(3):  # all in one second
+        assert run("reload", instance.root).returncode == 0
+    instance.wait_line(r"start +web4")
+    tags = re.findall(r"start +web\d version (\S+)", instance.text)
+    assert len(tags) == len(set(tags)) == 4 and tags == sorted(tags)
+    assert all(re.fullmatch(r"20\d{6}-\d{6}", tag) for tag in tags), tags
+
+
+# ---- required files ----
+
+@pytest.mark.contract("P-22", "P-23")
+def test_a_directory_may_be_required_after_its_files_and_twice(project, run):
+    root = project({**BASE, "w/a.txt": "a", "w/deep/b.txt": "b",
+                    "leanengine.yaml": "install:\n  - require: [w/a.txt]\n  - require: [w, ./w]\n"
+                                       "  - find . -type f | sort\nbuild: 'true'\n"})
+    os.symlink("w/a.txt", root / "link.txt")
+    done = run("build", root, "--build-logs")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "./w/deep/b.txt" in done.stdout + done.stderr
+
+
+@pytest.mark.contract("P-23", "P-71")
+def test_a_required_link_is_the_file_it_leads_to(project, run):
+    root = project({**BASE, "real.txt": "text", "leanengine.yaml": "install:\n  - require: link.txt\n  - cat link.txt\n"})
+    os.symlink("real.txt", root / "link.txt")
+    done = run("build", root, "--build-logs")
+    assert done.returncode == 0 and "text" in done.stdout, done.stdout + done.stderr
+
+
+# ---- an oracle ----
+
+@pytest.mark.contract("P-223")
+def test_where_nothing_is_said_git_reads_the_rules_alike(upload, project, run, tmp_path):
+    """git check-ignore on the same lines: whatever differs must have been warned of."""
+    files = ["app.log", "logs/x.log", "build/x", "src/build/y", "latest.json", "test_a.py", "a/b.c", "a/x/b.c",
+             "keep.log", "doc/index.html", "v1", "va"]
+    rules = ["*.log", "!keep.log", "build/", "test*", "a/*.c", "doc", "v[0-9]"]
+    names, said = upload({**touch(*files), ".leanignore": "\n".join(rules) + "\n"})
+    repo = tmp_path / "repo"
+    repo.mkdir()
+    env = {**os.environ, "GIT_CONFIG_GLOBAL": "/dev/null", "GIT_CONFIG_SYSTEM": "/dev/null"}
+    subprocess.run(["git", "init", "-q", str(repo)], check=True, env=env)
+    (repo / ".gitignore").write_text("\n".join(rules) + "\n")
+    asked = subprocess.run(["git", "-C", str(repo), "check-ignore", "--no-index", "--stdin"],
+                           input="\n".join(files), text=True, stdout=subprocess.PIPE, check=False, env=env)
+    differing = set(asked.stdout.split()) ^ (set(files) - set(names))
+    assert differing == {"latest.json"}
+    assert all(name in said for name in differing)
