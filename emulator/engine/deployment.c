@@ -136,6 +136,7 @@ void deployment_begin(struct engine *engine, const struct deploy_reason *reason)
     for (size_t i = 0; i < STAGE__COUNT; i++) {
         engine->stages[i] = (struct stage_state){.state = "", .ms = -1};
     }
+    engine_locate(engine, NULL); // a bad env file is told when the instance asks for it
     choose_tag(engine);
     announce_cloud(engine, TEXT_BUILD_BEGIN, deployment->tag);
     announce_cloud(engine, TEXT_CODE_DOWNLOAD);

@@ -23,6 +23,7 @@
 
 #include "emulator/engine/internal.h"
 #include "emulator/engine/remove.h"
+#include "emulator/environment/offline_api.h"
 #include "emulator/limits/limits.h"
 #include "sandbox/base/cleanup.h"
 #include "sandbox/base/clock.h"
@@ -67,8 +68,12 @@ static void read_options(struct engine *engine, const struct cJSON *options)
         .host = take_string(options, "host", "127.0.0.1"),
         .port = (int)json_get_int(options, "port", LIMIT_APP_PORT),
         .environment = take_string(options, "env", environment),
-        .region = take_string(options, "region", "cn-n1"),
+        .app_id = take_string(options, "app-id", NULL),
+        .region = take_string(options, "region", REGION_DEFAULT),
+        .region_option = take_string(options, "region", NULL),
         .group = take_string(options, "group", "web"),
+        .group_option = take_string(options, "group", NULL),
+        .size = instance_size_find(NULL),
         .env_file = take_string(options, "env-file", NULL),
         .build_root = take_string(options, "build-root", NULL),
         .ignore_file = take_path(options, "leanignore"),
@@ -85,36 +90,14 @@ static void release_options(struct engine_options *options)
 {
     free(options->host);
     free(options->environment);
+    free(options->app_id);
     free(options->region);
+    free(options->region_option);
     free(options->group);
+    free(options->group_option);
     free(options->env_file);
     free(options->build_root);
     free(options->ignore_file);
-}
-
-int engine_environment(struct engine *engine, const char *tag, const char *instance, uint16_t port,
-                       const char *home, struct environment *ret_environment,
-                       struct diagnostics *diagnostics, struct error *error)
-{
-    bool private_home = home && !engine->host.has[SANDBOX_MOUNT] && engine->mode != MODE_ENV;
-    auto_free char *temporary = private_home ? fs_join(home, SANDBOX_PRIVATE_TMP) : NULL;
-    const struct environment_request request = {
-        .project_dir = engine->project.build_root,
-        .project_id = engine->project.id,
-        .host_env = &engine->host_env,
-        .environment = engine->options.environment,
-        .region = engine->options.region,
-        .group = engine->options.group,
-        .env_file = engine->options.env_file,
-        .port = port ? port : (uint16_t)LIMIT_APP_PORT,
-        .version_tag = tag,
-        .instance = instance,
-        .home = home,
-        .layer = engine->has_built ? engine->built.layer_target : BUILD_LAYER_TARGET,
-        .zone_variable = !engine->host.has[SANDBOX_MOUNT],
-        .temporary_dir = temporary,
-    };
-    return environment_build(&request, ret_environment, diagnostics, error);
 }
 
 // ---- directories ----
@@ -474,16 +457,15 @@ int engine_start(struct engine *engine, const struct cJSON *arguments, struct er
     release_options(&engine->options);
     read_options(engine, json_get(arguments, "options"));
     json_get_strings(arguments, "host_env", &engine->host_env);
-    if (!environment_region_code(engine->options.region)) {
-        error_set(error, ERROR_USAGE, _("unknown region %s"), engine->options.region);
-        return error_set_hint(error, _("known regions: %s"), environment_region_names());
-    }
+    const char *size = json_get_string(json_get(arguments, "options"), "size");
     const char *dir = json_get_string(arguments, "dir");
-    if (project_open(dir ? dir : ".", &engine->project, error) < 0) {
+    if (project_open(dir ? dir : ".", &engine->project, error) < 0 ||
+        engine_check_options(engine, size, error) < 0) {
         return -1;
     }
+    engine_locate(engine, NULL); // a bad env file is told by who needs it
     if (engine->mode == MODE_ENV) {
-        return check_project(engine, error);
+        return check_project(engine, error) < 0 ? -1 : engine_locate(engine, error);
     }
     sandbox_probe(&engine->host);
     if (engine->mode == MODE_EXPLAIN) { // looks only
@@ -582,6 +564,7 @@ static void release(struct engine *engine)
     tree_free(engine->tree);
     engine->tree = NULL;
     gateway_free(engine->gateway);
+    offline_api_free(engine->offline_api);
     server_close_listener(engine->server);
     if (engine->lock_fd >= 0) {
         close(engine->lock_fd);

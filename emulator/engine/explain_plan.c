@@ -210,6 +210,7 @@ void explain_sandbox(struct explanation *explanation)
     build_look_release(&look);
     struct build_mounts mounts;
     build_mounts_for(&mounts, built, &engine->host);
+    build_mounts_add_system(&mounts, &engine->project.yaml.system_dependencies, &engine->host);
     bool broker = engine->host.has[SANDBOX_NOTIFY];
     const struct instance_options options = {
         .name = "web1",

@@ -50,8 +50,10 @@ struct engine_options {
     char *host; // "127.0.0.1"
     int port;
     char *environment; // development | stage | production
-    char *region;
-    char *group;
+    char *app_id;
+    char *region, *region_option; // what holds; what the option says, NULL: not given
+    char *group, *group_option;
+    const struct instance_size *size;
     char *env_file;
     char *build_root;
     char *ignore_file; // --leanignore, absolute
@@ -150,6 +152,9 @@ struct engine {
     uint64_t request_counter, metered_requests;
     int64_t requests_per_second_x10, latency_p50_us;
 
+    struct offline_api *offline_api; // born with the first environment
+    bool offline_told, variables_told;
+
     struct server_client *exec_client; // exec: who asked, and the reply's id
     int64_t exec_id;
     struct running *exec_running;
@@ -215,9 +220,19 @@ void engine_stop(struct engine *engine, int code, const char *text);
 void engine_end_if_empty(struct engine *engine);
 // The cache's directory; with make it is there afterwards where that decides which it is.
 char *engine_cache_dir(const struct engine *engine, bool make);
-// Builds the environment of one instance; diagnostics may be NULL.
+
+// ---- environment.c ----
+// The environment of one instance; diagnostics may be NULL.
 int engine_environment(struct engine *engine, const char *tag, const char *instance, uint16_t port,
                        const char *home, struct environment *ret_environment,
                        struct diagnostics *diagnostics, struct error *error);
+// Region and group, from wherever they are told: at the start, and again with each deployment.
+int engine_locate(struct engine *engine, struct error *error);
+// --size, --region, --group, --app-id: ERROR_USAGE for what cannot be.
+int engine_check_options(struct engine *engine, const char *size, struct error *error);
+// Once: keys that are invented; to verify, what has to be set in the console.
+void engine_announce_variables(struct engine *engine, const struct environment *environment);
+// {variables:[...], notices:[...]}, of the instance that serves if there is one. NULL with error.
+struct cJSON *engine_variables(struct engine *engine, struct error *error);
 
 #endif

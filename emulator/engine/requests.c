@@ -125,32 +125,12 @@ void requests_exec_failed(struct engine *engine, const struct error *error)
 static void handle_environment(struct engine *engine, struct server_command *command)
 {
     struct error error = {0};
-    struct environment environment = {0};
-    struct diagnostics diagnostics = {0};
-    const char *tag = engine->deployment.tag;
-    auto_free char *name = str_printf("%s1", engine->options.group);
-    if (engine_environment(engine, tag, name, 0, "/home/leanengine", &environment, &diagnostics,
-                           &error) < 0) {
+    struct cJSON *members = engine_variables(engine, &error);
+    if (members) {
+        reply_ok(engine, command, members);
+    } else {
         reply_error(engine, command, &error);
-        return;
     }
-    struct cJSON *variables = json_new_array();
-    for (size_t i = 0; i < environment.count; i++) {
-        const struct environment_variable *item = &environment.items[i];
-        struct cJSON *row = json_new_object();
-        json_put_string(row, "name", item->name);
-        json_put_string(row, "value", item->value);
-        json_put_string(row, "source", item->source);
-        json_put_string(row, "rule", item->rule);
-        json_put_bool(row, "secret", item->secret);
-        json_push(variables, row);
-    }
-    announce_diagnostics(engine, &diagnostics);
-    diagnostics_clear(&diagnostics);
-    environment_release(&environment);
-    struct cJSON *members = json_new_object();
-    json_put_tree(members, "variables", variables);
-    reply_ok(engine, command, members);
 }
 
 static void handle_explain(struct engine *engine, struct server_command *command)

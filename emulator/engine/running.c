@@ -251,6 +251,7 @@ static int go(struct running *running, char *const *argv, const int *fds, bool t
     announce_diagnostics(engine, &diagnostics);
     diagnostics_clear(&diagnostics);
     if (result == 0) {
+        engine_announce_variables(engine, &environment);
         environment_to_list(&environment, &env);
         result = instance_go(running->instance, &running->version, &running->built_lowers, argv,
                              env.items, fds, terminal, error);

@@ -20,7 +20,7 @@ static void fill_instance(const struct running *running, struct snapshot_instanc
              instance_port(instance));
     out->cpu_permille = running->cpu_permille;
     out->memory_bytes = running->memory_bytes;
-    out->memory_limit_bytes = LIMIT_INSTANCE_MEMORY_MB << 20;
+    out->memory_limit_bytes = running->engine->options.size->memory_mb << 20;
     out->disk_bytes = running->disk_bytes;
     out->disk_limit_bytes = LIMIT_WRITABLE_BYTES;
     out->log_lines_minute = (int64_t)instance_lines_this_minute(instance);

@@ -1,9 +1,13 @@
-#include "emulator/environment/environment.h"
+#include "emulator/environment/region.h"
 
+#include <ctype.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "sandbox/base/cleanup.h"
+#include "sandbox/base/mem.h"
+
+#define API_HOST_ID_CHARS 8 // of the app's id, in the address of its API server (P-102k)
 
 static const struct region {
     const char *name;
@@ -13,9 +17,13 @@ static const struct region {
     const char *rule;
     const char *abbreviation;
     const char *api_host;
+    const char *id_suffix;
+    bool legacy_names;
 } regions[] = {
-#define REGION(name, code, hours, zone, rule, abbreviation, api_host)                              \
-    {name, code, hours, zone, rule, abbreviation, api_host},
+#define BRAND_LEANCLOUD true
+#define BRAND_TAPTAP    false
+#define REGION(name, code, hours, zone, rule, abbreviation, api_host, id_suffix, brand)            \
+    {name, code, hours, zone, rule, abbreviation, api_host, id_suffix, BRAND_##brand},
 #include "emulator/environment/regions.def"
 #undef REGION
 };
@@ -62,6 +70,53 @@ const char *environment_region_zone(const char *region)
 {
     const struct region *row = find_region(region);
     return row ? row->zone : "UTC";
+}
+
+const char *environment_region_of_id(const char *app_id)
+{
+    for (size_t i = 0; i < ARRAY_LEN(regions); i++) {
+        if (*regions[i].id_suffix && str_ends_with(app_id, regions[i].id_suffix)) {
+            return regions[i].name;
+        }
+    }
+    return NULL;
+}
+
+// A code stands for a group of regions: the one that the app's id tells if it is of the group, else
+// the first.
+const char *environment_region_find(const char *text, const char *app_id)
+{
+    const struct region *row = find_region(text);
+    const char *told = app_id ? environment_region_of_id(app_id) : NULL;
+    if (!row && told && strcmp(environment_region_code(told), text) == 0) {
+        return told;
+    }
+    for (size_t i = 0; i < ARRAY_LEN(regions) && !row; i++) {
+        row = strcmp(regions[i].code, text) == 0 ? &regions[i] : NULL;
+    }
+    return row ? row->name : NULL;
+}
+
+bool environment_region_has_legacy_names(const char *region)
+{
+    const struct region *row = find_region(region);
+    return row && row->legacy_names;
+}
+
+const char *environment_region_id_suffix(const char *region)
+{
+    const struct region *row = find_region(region);
+    return row ? row->id_suffix : "";
+}
+
+char *environment_region_api_server(const char *region, const char *app_id)
+{
+    const struct region *row = find_region(region);
+    char begin[API_HOST_ID_CHARS + 1] = "";
+    for (size_t i = 0; i < API_HOST_ID_CHARS && app_id[i]; i++) {
+        begin[i] = (char)tolower((unsigned char)app_id[i]);
+    }
+    return row ? str_printf("https://%s.%s", begin, row->api_host) : NULL;
 }
 
 static size_t put_header(unsigned char *out, unsigned char version, size_t name_len)

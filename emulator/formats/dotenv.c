@@ -4,9 +4,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "emulator/limits/limits.h"
 #include "sandbox/base/buf.h"
+#include "sandbox/base/cleanup.h"
 #include "sandbox/base/i18n.h"
 #include "sandbox/base/mem.h"
+#include "sandbox/base/utf8.h"
 
 struct scan {
     const char *at;
@@ -176,6 +179,12 @@ static int read_entry(struct scan *scan, struct dotenv *entries)
         buf_release(&value);
         return -1;
     }
+    if (entries->count == (size_t)LIMIT_ENV_FILE_VARIABLES) {
+        buf_release(&value);
+        auto_free char *reason =
+            str_printf(_("more than %d variables"), (int)LIMIT_ENV_FILE_VARIABLES);
+        return fail(scan, line, reason, NULL);
+    }
     entries->items = mem_resize(entries->items, (entries->count + 1) * sizeof *entries->items);
     entries->items[entries->count++] = (struct dotenv_entry){
         .name = str_dup_len(name, name_len), .value = buf_steal(&value), .line = line};
@@ -195,16 +204,52 @@ static int read_lines(struct scan *scan, struct dotenv *entries)
     return 0;
 }
 
+static int line_of(const char *bytes, const char *at)
+{
+    int line = 1;
+    for (; bytes < at; bytes++) {
+        line += *bytes == '\n';
+    }
+    return line;
+}
+
+// Where the first byte lies that is not UTF-8 text, NULL if there is none.
+static const char *find_bad_byte(const char *bytes, size_t len)
+{
+    for (size_t at = 0; at < len;) {
+        uint32_t code;
+        size_t used = utf8_decode(bytes + at, len - at, &code);
+        bool replaced =
+            code == UTF8_REPLACEMENT && (used != 3 || memcmp(bytes + at, "\xEF\xBF\xBD", 3) != 0);
+        if (replaced || code == 0) {
+            return bytes + at;
+        }
+        at += used;
+    }
+    return NULL;
+}
+
+static int check_text(struct scan *scan, const char *bytes, size_t len)
+{
+    if (len > (size_t)LIMIT_ENV_FILE_KB << 10) {
+        error_set(scan->error, ERROR_USAGE, _("%s: larger than %d KB"), scan->name,
+                  (int)LIMIT_ENV_FILE_KB);
+        return error_set_hint(scan->error, _("an env file holds variables only"));
+    }
+    const char *bad = find_bad_byte(bytes, len);
+    if (bad) {
+        return fail(scan, line_of(bytes, bad), *bad ? _("not UTF-8") : _("a NUL byte"),
+                    _("save the file as UTF-8 text"));
+    }
+    return 0;
+}
+
 int dotenv_parse(const char *bytes, size_t len, const char *name, struct dotenv *ret_entries,
                  struct error *error)
 {
     struct scan scan = {.at = bytes, .end = bytes + len, .line = 1, .name = name, .error = error};
-    const char *nul = len ? memchr(bytes, '\0', len) : NULL;
-    if (nul) {
-        for (const char *at = bytes; at < nul; at++) {
-            scan.line += *at == '\n';
-        }
-        return fail(&scan, scan.line, _("a NUL byte"), _("save the file as UTF-8 text"));
+    if (check_text(&scan, bytes, len) < 0) {
+        return -1;
     }
     if (len >= 3 && memcmp(bytes, "\xEF\xBB\xBF", 3) == 0) {
         scan.at += 3;

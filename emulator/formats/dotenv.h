@@ -12,7 +12,10 @@
 //       literal = anything but "'", over several lines if need be; no escapes
 //       escaped = anything but an unescaped double quote, over several lines if need be;
 //                 \n \r \t \" \' \\ \$ are replaced, other backslashes stay
-// Nothing is interpolated: $NAME stays what it is. Values are bytes without NUL.
+// Decided: nothing is expanded, $NAME and `command` stay what they are, as the console has it; a
+//      name may come twice, the reader takes the last; a line without "=" is an error, not a
+//      variable without a value.
+// Text is UTF-8 without NUL, at most LIMIT_ENV_FILE_KB and LIMIT_ENV_FILE_VARIABLES.
 // Owns: dotenv_release().
 #ifndef EMULATOR_FORMATS_DOTENV_H
 #define EMULATOR_FORMATS_DOTENV_H

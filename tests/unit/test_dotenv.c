@@ -9,6 +9,7 @@
 #include <cmocka.h>
 
 #include "emulator/formats/dotenv.h"
+#include "sandbox/base/buf.h"
 #include "sandbox/base/cleanup.h"
 
 static void test_values(void **state)
@@ -44,7 +45,8 @@ static void test_values(void **state)
         {"A='two\r\nlines'", "A", "two\nlines", 1},
         {"A=\"a\\n\\t\\r\\\"\\\\\\$\\'\\x\"", "A", "a\n\t\r\"\\$'\\x", 1},
         {"A=\"two\nlines\"#c", "A", "two\nlines", 1},
-        {"_a1=\xFF\xFE", "_a1", "\xFF\xFE", 1},
+        {"_a1=\xE4\xB8\xAD\xEF\xBF\xBD", "_a1", "\xE4\xB8\xAD\xEF\xBF\xBD", 1},
+        {"A=`id` $(id)", "A", "`id` $(id)", 1},
     };
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
         struct dotenv entries = {0};
@@ -78,7 +80,12 @@ static void test_errors(void **state)
         {"A=b\nB='x\n\n", ".env:2: the quote is never closed"},
         {"B=\"x\\\"", ".env:1: the quote is never closed"},
         {"A='x\ny' z", ".env:2: text after the closing quote"},
-        {"\xE5=1", ".env:1: expected NAME=value"},
+        {"\xE5=1", ".env:1: not UTF-8"},
+        {"A=1\nB=\xFF", ".env:2: not UTF-8"},
+        {"\xFF\xFE"
+         "A",
+         ".env:1: not UTF-8"},
+        {"\xE4\xB8\xAD=1", ".env:1: expected NAME=value"},
     };
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
         struct dotenv entries = {0};
@@ -108,12 +115,41 @@ static void test_order_and_nul(void **state)
     assert_int_equal(entries.count, 0);
 }
 
+static void test_bounds(void **state)
+{
+    (void)state;
+    struct dotenv entries = {0};
+    struct error error = {0};
+    struct buf text = {0};
+    for (int i = 0; i < 1000; i++) {
+        buf_addf(&text, "A%d=x\n", i);
+    }
+    assert_int_equal(dotenv_parse(text.data, text.len, ".env", &entries, &error), 0);
+    assert_int_equal(entries.count, 1000);
+    dotenv_release(&entries);
+    buf_adds(&text, "LAST=x\n");
+    assert_int_equal(dotenv_parse(text.data, text.len, ".env", &entries, &error), -1);
+    assert_string_equal(error.message, ".env:1001: more than 1000 variables");
+    buf_release(&text);
+    buf_adds(&text, "A=");
+    while (text.len < (256 << 10)) {
+        buf_adds(&text, "x");
+    }
+    assert_int_equal(dotenv_parse(text.data, text.len, ".env", &entries, &error), 0);
+    dotenv_release(&entries);
+    buf_adds(&text, "x");
+    assert_int_equal(dotenv_parse(text.data, text.len, ".env", &entries, &error), -1);
+    assert_string_equal(error.message, ".env: larger than 256 KB");
+    buf_release(&text);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_values),
         cmocka_unit_test(test_errors),
         cmocka_unit_test(test_order_and_nul),
+        cmocka_unit_test(test_bounds),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,32 @@
+#include "emulator/limits/sizes.h"
+
+#include <stddef.h>
+#include <string.h>
+
+#include "sandbox/base/cleanup.h"
+
+static const struct instance_size sizes[] = {
+#define SIZE(name, memory_mb, cpu_milli, cpus, staging) {name, memory_mb, cpu_milli, cpus, staging},
+#include "emulator/limits/sizes.def"
+#undef SIZE
+};
+
+const struct instance_size *instance_size_find(const char *name)
+{
+    for (size_t i = 0; name && i < ARRAY_LEN(sizes); i++) {
+        if (strcmp(sizes[i].name, name) == 0) {
+            return &sizes[i];
+        }
+    }
+    return name ? NULL : &sizes[0];
+}
+
+const char *instance_size_names(void)
+{
+#define SIZE(name, ...) " " name
+    static const char names[] =
+#include "emulator/limits/sizes.def"
+        ;
+#undef SIZE
+    return names + 1;
+}
