@@ -10,6 +10,8 @@
 
 extern const char layer_py[];
 extern const size_t layer_py_size;
+extern const char packages_py[]; // emulator/blame
+extern const size_t packages_py_size;
 extern const char steps_py[];
 extern const size_t steps_py_size;
 
@@ -57,6 +59,7 @@ static int stage_install(struct build *build, struct error *error)
     auto_free char *own = fs_join(work, ".leanlocal");
     if (store_slot_prepare(&build->slot, error) < 0 || fs_mkdir_p(own, 0755, error) < 0 ||
         build_write_script(own, "layer.py", layer_py, layer_py_size, error) < 0 ||
+        build_write_script(own, "packages.py", packages_py, packages_py_size, error) < 0 ||
         build_write_script(own, "steps.py", steps_py, steps_py_size, error) < 0 ||
         build_write_job(build, own, build->result.layer_target, &build->install, true, error) < 0 ||
         manifests_stage(&build->upload, &build->install, own, error) < 0 ||

@@ -11,6 +11,7 @@ import shutil
 import subprocess
 import sys
 
+import packages
 import steps
 
 PARTS = ("setuptools", "pkg_resources", "_distutils_hack", "easy_install.py", "wheel",
@@ -161,18 +162,6 @@ def create(job):
         add_pip_scripts(target)
 
 
-def report_conflicts(target):
-    """P-301: old pips install sets that contradict each other and exit 0."""
-    pip = [os.path.join(target, "bin", "python"), os.path.join(target, "bin", "pip"), "check"]
-    check = subprocess.Popen(pip, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
-    output = check.communicate()[0].decode("utf-8", "replace")
-    if check.returncode == 0:
-        return
-    for line in output.splitlines():
-        if re.match(r"\S+ \S+ (has requirement|requires) ", line):
-            steps.tell("conflict", line)
-
-
 def main():
     with open(sys.argv[1]) as source:
         job = json.load(source)
@@ -191,8 +180,7 @@ def main():
     os.mkdir(temporary)
     if not steps.run_steps(job["steps"], default, os.path.join(own, "required"), work_dir):
         return 1
-    if job["check"]:
-        report_conflicts(target)
+    packages.write(target, site_packages(target), work_dir, job["check"])
     shutil.rmtree(temporary, ignore_errors=True)
     return 0
 

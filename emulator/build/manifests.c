@@ -1,3 +1,4 @@
+#include <ctype.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,7 +18,7 @@
 #define REQUIRED_MAX       (256 << 20)
 #define REQUIRED_FILES_MAX 10000
 // To be raised when layers of older programs must not be used any more.
-#define LAYER_FORMAT       "2"
+#define LAYER_FORMAT       "3"
 
 // ---- requirements.txt ----
 
@@ -28,6 +29,20 @@ static bool is_comment(const char *line, size_t len)
         blank++;
     }
     return blank == len || line[blank] == '#';
+}
+
+// "leancloud>=2.9", "leancloud-sdk"; not "leancloud-counter".
+static bool names_sdk(const char *line, size_t len)
+{
+    static const char *const names[] = {"leancloud-sdk", "leancloud"};
+    for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+        size_t name_len = strlen(names[i]);
+        if (len >= name_len && strncasecmp(line, names[i], name_len) == 0) {
+            char next = len > name_len ? line[name_len] : '\n';
+            return !isalnum((unsigned char)next) && !strchr("-_.", next);
+        }
+    }
+    return false;
 }
 
 static void look_at_lines(struct manifests *manifests)
@@ -43,7 +58,7 @@ static void look_at_lines(struct manifests *manifests)
         if (!is_comment(at, len)) {
             manifests->is_empty = false;
         }
-        if (len >= 9 && strncasecmp(at, "leancloud", 9) == 0) {
+        if (names_sdk(at, len)) {
             manifests->uses_sdk = true;
         }
         at += len + 1;

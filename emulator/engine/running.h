@@ -1,4 +1,4 @@
-// What: what running.c, verdict.c and rollout.c know of each other. Not: for anybody else.
+// What: what running.c, verdict.c, cause.c and rollout.c know of each other. Not: for anybody else.
 #ifndef EMULATOR_ENGINE_RUNNING_H
 #define EMULATOR_ENGINE_RUNNING_H
 
@@ -17,6 +17,11 @@ void running_judge_exit(struct running *running, int wait_status, bool app_exite
 void running_start_health(struct running *running, int64_t interval_ms);
 // P-105: true: it was refused.
 bool running_refuse_loopback(struct running *running, const char *asked);
+
+// ---- cause.c: what an app's last words mean ----
+// Adds the cause to the error, and what would mend it, if it is known. wait_status -1: it still
+// runs.
+void running_explain(const struct running *running, int wait_status, struct error *error);
 
 // ---- rollout.c: who serves ----
 bool rollout_version_in_use(const struct engine *engine, const char *tag);

@@ -78,6 +78,7 @@ void running_judge_timeout(void *context)
                            instance_port(running->instance));
         }
     }
+    running_explain(running, -1, &error);
     running_judge(running, &error, NULL);
 }
 
@@ -100,6 +101,7 @@ void running_judge_exit(struct running *running, int wait_status, bool app_exite
     if (run && app_exited && WIFEXITED(wait_status)) {
         modes_explain(WEXITSTATUS(wait_status), run, &error);
     }
+    running_explain(running, wait_status, &error);
     running_judge(running, &error, NULL);
 }
 

@@ -492,6 +492,12 @@ char *instance_last_lines(const struct instance *instance)
     return joined;
 }
 
+char *instance_last_words(const struct instance *instance)
+{
+    const struct traceback *from = &instance->outputs[1].traceback;
+    return from->text_len ? str_dup_len(from->text, from->text_len) : instance_last_lines(instance);
+}
+
 void instance_free(struct instance *instance)
 {
     if (!instance) {

@@ -91,6 +91,9 @@ uint64_t instance_lines_this_minute(const struct instance *instance);
 const char *instance_last_trouble(const struct instance *instance);
 // The last lines of its stderr (or stdout), at most 8, joined by newlines. Owned by the caller.
 char *instance_last_lines(const struct instance *instance);
+// The last traceback of its stderr, with those it is chained to; without one the last lines.
+// Owned by the caller.
+char *instance_last_words(const struct instance *instance);
 void instance_free(struct instance *instance);
 
 #endif
