@@ -62,8 +62,28 @@ static void diagnostic_from_json(const struct cJSON *tree, struct diagnostics *d
                     text_of(tree, "text"));
 }
 
-char *build_answer_print(const struct python *python, const struct diagnostics *diagnostics,
-                         const struct error *error)
+static struct cJSON *offer_to_json(const struct python_offer *offer)
+{
+    struct cJSON *tree = json_new_object();
+    json_put_string(tree, "version", offer->version);
+    json_put_string(tree, "root", offer->root);
+    json_put_string(tree, "program", offer->program);
+    return tree;
+}
+
+static void offer_from_json(const struct cJSON *tree, struct python_offer *ret_offer)
+{
+    const char *version = json_get_string(tree, "version");
+    const char *root = json_get_string(tree, "root");
+    const char *program = json_get_string(tree, "program");
+    if (version && root && program) {
+        *ret_offer = (struct python_offer){
+            .version = str_dup(version), .root = str_dup(root), .program = str_dup(program)};
+    }
+}
+
+char *build_answer_print(const struct python *python, const struct python_offer *offer,
+                         const struct diagnostics *diagnostics, const struct error *error)
 {
     struct cJSON *tree = json_new_object();
     struct cJSON *list = json_new_array();
@@ -71,6 +91,9 @@ char *build_answer_print(const struct python *python, const struct diagnostics *
         json_push(list, diagnostic_to_json(&diagnostics->items[i]));
     }
     json_put_tree(tree, "diagnostics", list);
+    if (offer->version) {
+        json_put_tree(tree, "offer", offer_to_json(offer));
+    }
     if (python) {
         json_put_tree(tree, "python", python_to_json(python));
     } else {
@@ -82,7 +105,8 @@ char *build_answer_print(const struct python *python, const struct diagnostics *
 }
 
 int build_answer_parse(const char *text, size_t len, struct python *ret_python,
-                       struct diagnostics *diagnostics, struct error *error)
+                       struct python_offer *ret_offer, struct diagnostics *diagnostics,
+                       struct error *error)
 {
     struct cJSON *tree = len ? json_parse(text, len, "@python", NULL) : NULL;
     if (!tree) {
@@ -92,6 +116,7 @@ int build_answer_parse(const char *text, size_t len, struct python *ret_python,
     for (const struct cJSON *item = json_first(list); item; item = json_next(item)) {
         diagnostic_from_json(item, diagnostics);
     }
+    offer_from_json(json_get(tree, "offer"), ret_offer);
     int result = 0;
     if (!python_from_json(json_get(tree, "python"), ret_python)) {
         error_from_json(json_get(tree, "error"), error);

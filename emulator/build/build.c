@@ -177,9 +177,16 @@ static void python_found(struct build *build)
     struct error error = {0};
     struct build_result *result = &build->result;
     int found = build_answer_parse(build->answer.data, build->answer.len, &result->python,
-                                   &result->diagnostics, &error);
+                                   &result->offer, &result->diagnostics, &error);
     buf_release(&build->answer);
     if (found < 0 || build->cancelled) {
+        build_fail(build, &error);
+        return;
+    }
+    if (build->install_python && result->offer.version) {
+        // What it says of the stand-in is not so: it is not taken.
+        diagnostics_clear(&result->diagnostics);
+        error_set(&error, ERROR_HOST, _("Python %s is not installed here"), result->offer.version);
         build_fail(build, &error);
         return;
     }
@@ -221,6 +228,7 @@ static void copy_request(struct build *build, const struct build_request *reques
     build->host = *request->host;
     build->no_cache = request->no_cache;
     build->legacy_default = request->legacy_default;
+    build->install_python = request->install_python;
     build->host_uid = request->host_uid;
     build->host_gid = request->host_gid;
     build_steps_copy(&build->install, &request->yaml->install);
@@ -310,6 +318,7 @@ void build_result_take(struct build_result *to, struct build_result *from)
 void build_result_release(struct build_result *result)
 {
     python_release(&result->python);
+    python_offer_release(&result->offer);
     free(result->layer_dir);
     free(result->layer_target);
     free(result->layer_key);

@@ -57,15 +57,17 @@ struct build_request {
     const struct sandbox_host *host;
     bool no_cache;
     bool legacy_default;
-    uid_t host_uid; // as in sandbox_spec
+    bool install_python; // fail at once where an installed Python would only be a deviation
+    uid_t host_uid;      // as in sandbox_spec
     gid_t host_gid;
 };
 
 struct build_result {
     struct python python; // owned by the result; valid also when a later stage failed
     bool has_python;
-    char *layer_dir;    // host directory to bind at BUILD_LAYER_TARGET; NULL on failure
-    char *layer_target; // where it must appear inside
+    struct python_offer offer; // set when pyenv could install what is wanted; in failures too
+    char *layer_dir;           // host directory to bind at BUILD_LAYER_TARGET; NULL on failure
+    char *layer_target;        // where it must appear inside
     char *layer_key;
     struct strlist
         built_lowers; // what build commands left: an extra lower above the version; may be empty

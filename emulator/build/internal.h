@@ -68,11 +68,12 @@ void install_env_release(struct install_env *env);
 
 // ---- answer.c: what the helper prints ----
 
-char *build_answer_print(const struct python *python, const struct diagnostics *diagnostics,
-                         const struct error *error);
+char *build_answer_print(const struct python *python, const struct python_offer *offer,
+                         const struct diagnostics *diagnostics, const struct error *error);
 // -1 with the helper's own error, or ERROR_SYSTEM when it is no answer at all.
 int build_answer_parse(const char *text, size_t len, struct python *ret_python,
-                       struct diagnostics *diagnostics, struct error *error);
+                       struct python_offer *ret_offer, struct diagnostics *diagnostics,
+                       struct error *error);
 
 // ---- build.c ----
 
@@ -98,6 +99,7 @@ struct build {
     struct sandbox_host host;
     bool no_cache;
     bool legacy_default;
+    bool install_python;
     uid_t host_uid;
     gid_t host_gid;
 

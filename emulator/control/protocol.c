@@ -106,6 +106,8 @@ static const struct field snapshot_fields[] = {
     INT(snapshot, warnings),
     TEXT(snapshot, last_output),
     INT(snapshot, pip_collected),
+    TEXT(snapshot, install_offer),
+    TEXT(snapshot, installing),
 };
 
 // The snapshot's arrays: each element is an object of its own table.

@@ -136,8 +136,10 @@ struct snapshot {
     int64_t saves, last_reload_ms, requests_lost, requests_total, requests_held;
     int64_t requests_per_second_x10, latency_p50_us;
     int64_t deviations, warnings;
-    char last_output[200]; // last line of build output, for the progress line
-    int64_t pip_collected; // packages pip has begun, 0: none
+    char last_output[200];  // last line of build output, for the progress line
+    int64_t pip_collected;  // packages pip has begun, 0: none
+    char install_offer[24]; // the Python that pyenv could install to be nearer to the cloud, ""
+    char installing[24];    // the Python that is being installed, ""
 };
 
 struct cJSON *snapshot_encode(const struct snapshot *snapshot);
@@ -151,6 +153,8 @@ const char *serving_name(enum serving serving);
 // restart   {}                      a new instance of the same version
 // reload    {}                      cut a version and deploy it, as a save would
 // rebuild   {no_cache:bool}
+// install_python {}                 the one of the snapshot's install_offer
+// cancel    {}                      ends the installation; nothing of it is left
 // stop      {}                      -> ok, then the engine ends
 // run       {argv:[...], terminal:bool} with 3 descriptors (SCM_RIGHTS) -> {status}   (exec mode)
 // environment {reveal:bool}         -> {variables:[{name,value,source,secret}]}

@@ -15,12 +15,12 @@
 #include "emulator/limits/texts.h"
 #include "emulator/project/save.h"
 #include "emulator/system/system_dependencies.h"
+#include "emulator/python/candidates.h"
 #include "sandbox/base/cleanup.h"
 #include "sandbox/base/clock.h"
 #include "sandbox/base/fs.h"
 #include "sandbox/base/i18n.h"
 
-static void start_build(struct engine *engine);
 static void start_instance(struct engine *engine);
 
 // ---- detect ----
@@ -184,7 +184,7 @@ void deployment_on_version(void *context, const struct tree_version *version,
                    "Python runtime detected (wsgi.py, requirements.txt)"); // P-6
     announce_cloud(engine, TEXT_RUNTIME);
     if (engine->build_pending || engine->project.yaml.build.given) {
-        start_build(engine);
+        deployment_build(engine);
     } else {
         for (enum stage stage = STAGE_PYTHON; stage <= STAGE_BUILD; stage++) {
             bool skipped = stage == STAGE_BUILD;
@@ -230,7 +230,7 @@ static void on_build_stage(void *context, enum build_stage stage, enum build_sta
     }
 }
 
-static void on_build_output(void *context, enum build_output kind, const char *source,
+void deployment_show_output(void *context, enum build_output kind, const char *source,
                             const char *text, size_t len)
 {
     static const unsigned flags[] = {[BUILD_OUTPUT_LINE] = 0,
@@ -252,6 +252,12 @@ static void on_build_done(void *context, struct build_result *result, const stru
     struct engine *engine = context;
     struct deployment *deployment = &engine->deployment;
     announce_diagnostics(engine, &result->diagnostics);
+    bool python_missing = error && result->failed_stage == BUILD_STAGE_PYTHON;
+    if (installing_judge(engine, result, python_missing)) {
+        build_free(deployment->build);
+        deployment->build = NULL;
+        return;
+    }
     if (error) {
         struct error copy = *error;
         deployment_fail(engine, stage_of(result->failed_stage), &copy, NULL);
@@ -276,7 +282,7 @@ static void on_build_done(void *context, struct build_result *result, const stru
     }
 }
 
-static void start_build(struct engine *engine)
+void deployment_build(struct engine *engine)
 {
     struct deployment *deployment = &engine->deployment;
     struct strlist build_env = {0};
@@ -300,14 +306,16 @@ static void start_build(struct engine *engine)
         .host = &engine->host,
         .no_cache = deployment->no_cache,
         .legacy_default = engine->options.legacy_default,
+        .install_python = engine->mode != MODE_UP && installing_is_asked_for(engine),
         .host_uid = ENGINE_HOST_ID,
         .host_gid = ENGINE_HOST_ID,
     };
     const struct build_callbacks callbacks = {.context = engine,
                                               .on_stage = on_build_stage,
-                                              .on_output = on_build_output,
+                                              .on_output = deployment_show_output,
                                               .on_done = on_build_done};
     build_free(deployment->build);
+    engine->versions_stamp = python_versions_stamp(&engine->host_env);
     deployment->build = build_start(engine->loop, &request, &callbacks, &error);
     strlist_clear(&build_env);
     if (!deployment->build) {

@@ -81,6 +81,7 @@ static void read_options(struct engine *engine, const struct cJSON *options)
         .no_cache = json_get_bool(options, "no-cache", false),
         .build_logs = json_get_bool(options, "build-logs", false),
         .legacy_default = json_get_bool(options, "legacy-default", false),
+        .install_python = json_get_bool(options, "install-python", false),
         .detach = json_get_bool(options, "detach", false),
         .interactive = json_get_bool(options, "interactive", false),
     };
@@ -456,6 +457,7 @@ int engine_start(struct engine *engine, const struct cJSON *arguments, struct er
     }
     release_options(&engine->options);
     read_options(engine, json_get(arguments, "options"));
+    engine->install_python = engine->options.install_python;
     json_get_strings(arguments, "host_env", &engine->host_env);
     const char *size = json_get_string(json_get(arguments, "options"), "size");
     const char *dir = json_get_string(arguments, "dir");
@@ -524,6 +526,7 @@ void engine_stop(struct engine *engine, int code, const char *text)
     announce(engine, &event);
     loop_source_free(engine->crash_timer);
     engine->crash_timer = NULL;
+    installing_release(engine);
     if (engine->tree) {
         deployment_cancel(engine);
     }
@@ -576,6 +579,9 @@ static void release(struct engine *engine)
     if (engine->has_built) {
         build_result_release(&engine->built);
     }
+    installing_release(engine);
+    python_offer_release(&engine->offer);
+    free(engine->install_tried);
     tree_version_release(&engine->last_version);
     strlist_clear(&engine->last_built_lowers);
     journal_close(engine->journal);
@@ -591,6 +597,7 @@ static void release(struct engine *engine)
     loop_source_free(engine->meter_timer);
     loop_source_free(engine->crash_timer);
     loop_source_free(engine->end_source);
+    loop_source_free(engine->versions_timer);
     loop_source_free(engine->remove_source);
     for (size_t i = 0; i < ARRAY_LEN(engine->signal_sources); i++) {
         loop_source_free(engine->signal_sources[i]);

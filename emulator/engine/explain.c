@@ -96,8 +96,8 @@ static void search(struct explanation *explanation)
         .legacy_default = engine->options.legacy_default,
         .for_others = engine->host.is_root && !engine->host.has[SANDBOX_MOUNT],
     };
-    if (python_find(&options, NULL, &explanation->built.python, &explanation->search,
-                    &explanation->python_error) == 0) {
+    if (python_find(&options, NULL, &explanation->built.python, &explanation->built.offer,
+                    &explanation->search, &explanation->python_error) == 0) {
         explanation->built.has_python = true;
     }
 }

@@ -46,6 +46,8 @@ _Static_assert(STAGE__COUNT == SNAPSHOT_STAGES, "the snapshot shows every stage"
 // Real root maps the app to this id outside: no account of the host, never uid 0 (DESIGN 6).
 #define ENGINE_HOST_ID 61777
 
+struct installer;
+
 struct engine_options {
     char *host; // "127.0.0.1"
     int port;
@@ -58,7 +60,7 @@ struct engine_options {
     char *build_root;
     char *ignore_file; // --leanignore, absolute
     bool keep_modes;
-    bool no_cache, build_logs, legacy_default, detach, interactive;
+    bool no_cache, build_logs, legacy_default, install_python, detach, interactive;
 };
 
 enum role {
@@ -98,6 +100,7 @@ struct deployment {
     struct tree_version version;
     bool has_version;
     struct build *build;
+    bool waits_for_python; // its build ended for want of the one that is being installed
 };
 
 struct stage_state {
@@ -127,7 +130,14 @@ struct engine {
     struct deployment deployment;
     struct build_result built;
     bool has_built;
-    bool build_pending; // manifests changed since the last good build
+    struct python_offer offer; // of the last build: what pyenv could install
+    bool python_missing;       // the last build ended at its Python
+    bool install_python;       // asked for, by option or by key
+    char *install_tried;       // the version that was installed last, or not
+    struct installer *installer;
+    struct loop_source *versions_timer;
+    uint64_t versions_stamp; // pyenv's versions when they were looked at
+    bool build_pending;      // manifests changed since the last good build
     struct running *runnings;
     struct tree_version last_version; // of the instance that died while serving
     struct strlist last_built_lowers;
@@ -186,9 +196,22 @@ void deployment_fail(struct engine *engine, enum stage stage, const struct error
                      const char *mend);
 void deployment_healthy(struct engine *engine, struct running *running);
 void deployment_explain_missing(const struct engine *engine, struct error *error);
+void deployment_build(struct engine *engine);
+// A line for the Build pane and the progress line.
+void deployment_show_output(void *context, enum build_output kind, const char *source,
+                            const char *text, size_t len);
 void deployment_on_changed(void *context, const struct tree_change *change);
 void deployment_on_version(void *context, const struct tree_version *version,
                            const struct error *error);
+
+// ---- installing.c ----
+// After each build. Takes its offer; true: the deployment now waits for the installation.
+bool installing_judge(struct engine *engine, struct build_result *result, bool python_missing);
+// Whether builds shall end where an installed Python would only be a deviation (one-shot modes).
+bool installing_is_asked_for(const struct engine *engine);
+int installing_ask(struct engine *engine, struct error *error);
+int installing_cancel(struct engine *engine, struct error *error);
+void installing_release(struct engine *engine);
 
 // ---- rollout.c ----
 struct running *rollout_start(struct engine *engine, const struct tree_version *version,

@@ -77,6 +77,26 @@ static void handle_rebuild(struct engine *engine, struct server_command *command
     deployment_begin(engine, &(struct deploy_reason){.rebuild = true, .no_cache = no_cache});
 }
 
+static void handle_install_python(struct engine *engine, struct server_command *command)
+{
+    struct error error = {0};
+    if (installing_ask(engine, &error) < 0) {
+        reply_error(engine, command, &error);
+    } else {
+        reply_ok(engine, command, NULL);
+    }
+}
+
+static void handle_cancel(struct engine *engine, struct server_command *command)
+{
+    struct error error = {0};
+    if (installing_cancel(engine, &error) < 0) {
+        reply_error(engine, command, &error);
+    } else {
+        reply_ok(engine, command, NULL);
+    }
+}
+
 static void handle_stop(struct engine *engine, struct server_command *command)
 {
     reply_ok(engine, command, NULL);
@@ -167,6 +187,8 @@ static const request_fn handlers[COMMAND__COUNT] = {
     [COMMAND_RESTART] = handle_restart,
     [COMMAND_RELOAD] = handle_reload,
     [COMMAND_REBUILD] = handle_rebuild,
+    [COMMAND_INSTALL_PYTHON] = handle_install_python,
+    [COMMAND_CANCEL] = handle_cancel,
     [COMMAND_STOP] = handle_stop,
     [COMMAND_RUN] = handle_run,
     [COMMAND_ENVIRONMENT] = handle_environment,
@@ -175,7 +197,8 @@ static const request_fn handlers[COMMAND__COUNT] = {
 
 static bool needs_project(enum command_kind kind)
 {
-    return kind == COMMAND_RESTART || kind == COMMAND_RELOAD || kind == COMMAND_REBUILD;
+    return kind == COMMAND_RESTART || kind == COMMAND_RELOAD || kind == COMMAND_REBUILD ||
+           kind == COMMAND_INSTALL_PYTHON || kind == COMMAND_CANCEL;
 }
 
 void requests_on_command(void *context, struct server_command *command)

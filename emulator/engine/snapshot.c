@@ -4,6 +4,7 @@
 
 #include "emulator/engine/internal.h"
 #include "emulator/limits/limits.h"
+#include "emulator/python/installer.h"
 #include "sandbox/base/clock.h"
 
 #define COPY(field, text) snprintf(field, sizeof(field), "%s", (text) ? (text) : "")
@@ -50,7 +51,8 @@ static enum serving judge_serving(const struct engine *engine, const struct runn
     if (serving) {
         return failed ? SERVING_KEEPING : SERVING_HEALTHY;
     }
-    return failed && !engine->deployment.active ? SERVING_FAILED : SERVING_STARTING;
+    bool trying = engine->deployment.active || (engine->installer && engine->python_missing);
+    return failed && !trying ? SERVING_FAILED : SERVING_STARTING;
 }
 
 static void fill_failure(const struct engine *engine, struct snapshot *out)
@@ -124,4 +126,7 @@ void snapshot_fill(void *context, struct snapshot *ret_snapshot)
     out->warnings = engine->warnings;
     COPY(out->last_output, engine->last_output);
     out->pip_collected = engine->pip_collected;
+    const char *offer = engine->offer.version;
+    COPY(out->install_offer, engine->installer ? "" : offer);
+    COPY(out->installing, engine->installer ? installer_version(engine->installer) : "");
 }

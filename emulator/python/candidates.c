@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "emulator/formats/python_version.h"
+#include "emulator/python/definitions.h"
 #include "sandbox/base/cleanup.h"
 #include "sandbox/base/fs.h"
 
@@ -63,42 +64,44 @@ static void add_pyenv_versions(struct python_candidates *list, const char *root)
     closedir(stream);
 }
 
-// `pyenv` on PATH is a link to <root>/libexec/pyenv. A packaged one keeps its versions elsewhere
-// and is found by the other two.
-static char *root_of_command(const char *path_dir)
+// The command's real path: of the root's own, else of the one on PATH, which a package may have put
+// elsewhere than its versions.
+static char *find_program(const char *root, const struct strlist *path)
 {
-    auto_free char *command = fs_join(path_dir, "pyenv");
     char real[PATH_MAX];
-    if (!realpath(command, real)) {
-        return NULL;
+    auto_free char *own = fs_join(root, "libexec/pyenv");
+    if (access(own, X_OK) == 0 && realpath(own, real)) {
+        return str_dup(real);
     }
-    for (int i = 0; i < 2; i++) {
-        char *slash = strrchr(real, '/');
-        if (!slash || slash == real) {
-            return NULL;
+    for (size_t i = 0; i < path->count; i++) {
+        auto_free char *command = fs_join(path->items[i], "pyenv");
+        if (access(command, X_OK) == 0 && realpath(command, real)) {
+            return str_dup(real);
         }
-        *slash = '\0';
     }
-    return str_dup(real);
+    return NULL;
 }
 
+// PYENV_ROOT or ~/.pyenv, as pyenv itself has it; then where its command on PATH lies.
 static void add_pyenv(struct python_candidates *list, const struct strlist *env,
                       const struct strlist *path)
 {
-    const char *root = strlist_env_get(env, "PYENV_ROOT");
+    const char *given = strlist_env_get(env, "PYENV_ROOT");
     const char *home = strlist_env_get(env, "HOME");
-    if (!str_empty(root)) {
-        add_pyenv_versions(list, root);
+    auto_free char *usual = fs_join(str_empty(home) ? "/" : home, ".pyenv");
+    const char *root = str_empty(given) ? usual : given;
+    add_pyenv_versions(list, root);
+    add_pyenv_versions(list, usual);
+    list->pyenv_program = find_program(root, path);
+    if (!list->pyenv_program) {
+        return;
     }
-    if (!str_empty(home)) {
-        auto_free char *usual = fs_join(home, ".pyenv");
-        add_pyenv_versions(list, usual);
+    if (str_empty(given)) {
+        auto_free char *installed = python_pyenv_home(list->pyenv_program);
+        add_pyenv_versions(list, installed);
     }
-    for (size_t i = 0; i < path->count; i++) {
-        auto_free char *found = root_of_command(path->items[i]);
-        if (found) {
-            add_pyenv_versions(list, found);
-        }
+    if (!list->pyenv_root) {
+        list->pyenv_root = str_dup(root);
     }
 }
 
@@ -258,27 +261,28 @@ void python_candidates_release(struct python_candidates *candidates)
     }
     free(candidates->items);
     free(candidates->pyenv_root);
+    free(candidates->pyenv_program);
     *candidates = (struct python_candidates){0};
 }
 
-char *python_candidates_newest_known(const struct python_candidates *candidates)
+uint64_t python_versions_stamp(const struct strlist *env)
 {
-    if (!candidates->pyenv_root) {
-        return NULL;
-    }
-    auto_free char *dir =
-        fs_join(candidates->pyenv_root, "plugins/python-build/share/python-build");
+    const char *given = strlist_env_get(env, "PYENV_ROOT");
+    const char *home = strlist_env_get(env, "HOME");
+    auto_free char *dir = str_empty(given) ? str_printf("%s/.pyenv/versions", home ? home : "")
+                                           : fs_join(given, "versions");
     DIR *stream = opendir(dir);
-    int newest = -1;
+    uint64_t stamp = 0;
     for (struct dirent *entry; stream && (entry = readdir(stream));) {
-        int numbers[3];
-        if (python_version_numbers(entry->d_name, numbers) && numbers[0] == 3 && numbers[2] >= 0 &&
-            numbers[1] > newest) {
-            newest = numbers[1];
+        auto_free char *executable = str_printf("%s/%s/bin/python", dir, entry->d_name);
+        uint64_t hash = 0xcbf29ce484222325; // FNV-1a; the sum has no order, as the names have none
+        for (const char *at = entry->d_name; *at; at++) {
+            hash = (hash ^ (unsigned char)*at) * 0x100000001b3;
         }
+        stamp += access(executable, X_OK) == 0 ? hash : 0;
     }
     if (stream) {
         closedir(stream);
     }
-    return newest < 0 ? NULL : str_printf("3.%d", newest);
+    return stamp;
 }

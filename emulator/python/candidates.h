@@ -8,6 +8,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "sandbox/base/mem.h"
 
@@ -20,7 +21,8 @@ struct python_candidate {
 struct python_candidates {
     struct python_candidate *items;
     size_t count;
-    char *pyenv_root; // the first that exists, or NULL
+    char *pyenv_root;    // where its versions are or would be; NULL: no pyenv
+    char *pyenv_program; // real path of its command; NULL: versions without it, or no pyenv
 };
 
 // env: PATH, HOME, PYENV_ROOT, XDG_DATA_HOME, UV_PYTHON_INSTALL_DIR, CONDA_EXE are read. The order
@@ -29,7 +31,7 @@ struct python_candidates {
 void python_candidates_find(const struct strlist *env, struct python_candidates *ret_candidates);
 void python_candidates_release(struct python_candidates *candidates);
 
-// The newest minor that pyenv's own list knows as stable, as text ("3.14"); NULL without a list.
-char *python_candidates_newest_known(const struct python_candidates *candidates);
+// Changes when one of pyenv's versions appears, becomes complete or goes. A directory is read.
+uint64_t python_versions_stamp(const struct strlist *env);
 
 #endif

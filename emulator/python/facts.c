@@ -76,6 +76,14 @@ void python_release(struct python *python)
     *python = (struct python){0};
 }
 
+void python_offer_release(struct python_offer *offer)
+{
+    free(offer->version);
+    free(offer->root);
+    free(offer->program);
+    *offer = (struct python_offer){0};
+}
+
 static bool facts_from_json(const struct cJSON *tree, struct python_facts *ret_facts)
 {
     struct python_facts facts = {

@@ -37,12 +37,22 @@ struct python_options {
     bool for_others;           // another user will run it, where it lies: none below a closed home
 };
 
+// What pyenv could install to be nearer to the cloud; version NULL: nothing, or there is no pyenv.
+struct python_offer {
+    char *version; // whole: "3.12.4"
+    char *root;    // PYENV_ROOT
+    char *program; // pyenv's command
+};
+void python_offer_release(struct python_offer *offer);
+
 // Runs interpreters to ask them (some 20 ms each, cached by path+mtime in cache_dir): blocks, so
 // call it in a helper or a command, never on the loop. Deviations (older newest, nearest patch) go
 // to diagnostics. Errors: ERROR_PROJECT for a bad file or PyPy (P-41), ERROR_HOST with the pyenv
-// command when none fits.
+// command when none fits. ret_offer is set in either case, when something else is wanted than is
+// there.
 int python_find(const struct python_options *options, const char *cache_dir,
-                struct python *ret_python, struct diagnostics *diagnostics, struct error *error);
+                struct python *ret_python, struct python_offer *ret_offer,
+                struct diagnostics *diagnostics, struct error *error);
 void python_release(struct python *python);
 
 #endif

@@ -11,6 +11,7 @@
 
 #include "emulator/formats/python_version.h"
 #include "emulator/python/candidates.h"
+#include "emulator/python/definitions.h"
 #include "emulator/python/facts.h"
 #include "sandbox/base/buf.h"
 #include "sandbox/base/cleanup.h"
@@ -37,6 +38,7 @@ struct search {
     struct python_facts *facts; // one a candidate
     enum state *states;
     int pip_requires; // of the one that was taken
+    struct python_offer offer;
 };
 
 static void report_hanging(struct search *search, const char *path, const struct error *error)
@@ -182,12 +184,33 @@ static size_t nearest_patch(struct search *search, const char *wanted)
 
 // ---- what to say ----
 
-static char *install_hint(const struct search *search, const char *version)
+// What pyenv would make of the wanted version, with the command for it.
+static void make_offer(struct search *search, const char *wanted)
 {
-    if (search->candidates.pyenv_root) {
-        return str_printf("pyenv install %s", version);
+    const struct python_candidates *candidates = &search->candidates;
+    auto_free char *version =
+        definitions_resolve(candidates->pyenv_program, search->options->env, wanted);
+    if (version && !search->offer.version) {
+        search->offer = (struct python_offer){.version = steal(version),
+                                              .root = str_dup(candidates->pyenv_root),
+                                              .program = str_dup(candidates->pyenv_program)};
     }
-    return str_printf(_("install pyenv, then: pyenv install %s"), version);
+}
+
+static char *install_hint(const struct search *search, const char *wanted)
+{
+    if (search->offer.version) {
+        return str_printf(_("pyenv install %s; or let leanlocal do it: --install-python, i on the "
+                            "screen"),
+                          search->offer.version);
+    }
+    if (search->candidates.pyenv_program) {
+        return str_printf(_("this pyenv does not know it; update pyenv, then: pyenv install %s"),
+                          wanted);
+    }
+    return str_printf(_("get pyenv (git clone https://github.com/pyenv/pyenv ~/.pyenv), then: "
+                        "~/.pyenv/bin/pyenv install %s"),
+                      wanted);
 }
 
 static int newer_first(const void *a, const void *b)
@@ -219,6 +242,7 @@ static int fail_missing(struct search *search, const struct python_wanted *wante
                         struct error *error)
 {
     auto_free char *known = known_versions(search);
+    make_offer(search, wanted->text);
     auto_free char *hint = install_hint(search, wanted->text);
     auto_free char *place =
         wanted->line ? str_printf("%s:%d: ", PYTHON_VERSION_NAME, wanted->line) : str_dup("");
@@ -231,26 +255,39 @@ static int fail_missing(struct search *search, const struct python_wanted *wante
 static void report_other(struct search *search, const struct python_wanted *wanted,
                          const char *version)
 {
+    make_offer(search, wanted->text);
     auto_free char *hint = install_hint(search, wanted->text);
     diagnostics_add(search->diagnostics, DIAGNOSTIC_DEVIATION, PYTHON_VERSION_NAME, wanted->line, 1,
                     "P-40", hint, _("Python %s is not installed here; %s takes its place"),
                     wanted->text, version);
 }
 
+// Of "3.14" in "3.14.2".
+static size_t minor_len(const char *version)
+{
+    const char *point = strchr(version, '.');
+    return point ? (size_t)(point - version) + 1 + strspn(point + 1, "0123456789")
+                 : strlen(version);
+}
+
 // P-42: the cloud takes the newest stable one. file_line 0: there is no file.
 static void report_older(struct search *search, const struct python *python, int file_line)
 {
-    auto_free char *listed = python_candidates_newest_known(&search->candidates);
+    const struct python_candidates *candidates = &search->candidates;
+    auto_free char *listed =
+        definitions_resolve(candidates->pyenv_program, search->options->env, "3");
     const char *newest = newest_stable.version;
-    if (listed && python_version_compare(listed, newest) > 0) {
-        newest = listed;
-    }
     auto_free char *own = str_printf("%d.%d", python->major, python->minor);
+    auto_free char *minor = listed ? str_dup_len(listed, minor_len(listed)) : NULL;
+    if (minor && python_version_compare(minor, newest) > 0) {
+        newest = minor;
+    }
     if (python_version_compare(own, newest) >= 0) {
         return;
     }
-    auto_free char *hint =
-        str_printf(_("write %s into .python-version, or: pyenv install %s"), own, newest);
+    make_offer(search, newest);
+    auto_free char *install = install_hint(search, newest);
+    auto_free char *hint = str_printf(_("write %s into .python-version, or: %s"), own, install);
     diagnostics_add(search->diagnostics, DIAGNOSTIC_DEVIATION,
                     file_line ? PYTHON_VERSION_NAME : NULL, file_line, file_line ? 1 : 0, "P-42",
                     hint,
@@ -410,7 +447,8 @@ static void leave_out_closed(struct search *search)
 }
 
 int python_find(const struct python_options *options, const char *cache_dir,
-                struct python *ret_python, struct diagnostics *diagnostics, struct error *error)
+                struct python *ret_python, struct python_offer *ret_offer,
+                struct diagnostics *diagnostics, struct error *error)
 {
     struct search search = {.options = options, .cache_dir = cache_dir, .diagnostics = diagnostics};
     python_candidates_find(options->env, &search.candidates);
@@ -427,6 +465,7 @@ int python_find(const struct python_options *options, const char *cache_dir,
         }
         *ret_python = python;
     }
+    *ret_offer = search.offer;
     for (size_t i = 0; i < search.candidates.count; i++) {
         python_facts_release(&search.facts[i]);
     }

@@ -121,7 +121,7 @@ static void fill(struct snapshot *s)
     STR(python), STR(environment);
     snprintf(s->region, sizeof s->region, "CN");
     snprintf(s->sandbox_level, sizeof s->sandbox_level, "container");
-    STR(last_output);
+    STR(last_output), STR(install_offer), STR(installing);
     s->serving = SERVING_KEEPING;
     s->instance_count = SNAPSHOT_INSTANCES;
     s->probe_count = SNAPSHOT_PROBES;
@@ -161,6 +161,8 @@ static void test_snapshot_round_trip(void **state)
     assert_int_equal(got->serving, SERVING_KEEPING);
     assert_string_equal(got->failure_mend, snapshot->failure_mend);
     assert_string_equal(got->last_output, snapshot->last_output);
+    assert_string_equal(got->install_offer, snapshot->install_offer);
+    assert_string_equal(got->installing, snapshot->installing);
     assert_int_equal(got->pip_collected, snapshot->pip_collected);
     assert_int_equal(got->instance_count, SNAPSHOT_INSTANCES);
     assert_int_equal(got->probe_count, SNAPSHOT_PROBES);
@@ -184,6 +186,7 @@ static void test_snapshot_round_trip(void **state)
         "requests_lost",  "requests_total", "requests_held", "requests_per_second_x10",
         "latency_p50_us", "deviations",     "warnings",      "last_output",
         "pip_collected",  "stages",         "instances",     "probes",
+        "install_offer",  "installing",
     };
     for (size_t i = 0; i < ARRAY_LEN(members); i++) {
         if (!json_get(tree, members[i])) {
