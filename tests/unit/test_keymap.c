@@ -1,0 +1,65 @@
+// Each key by its name and what it does (keys.def), in the map that knows it and in no other.
+#include "tests/unit/unit.h"
+
+#include <stdio.h>
+
+#include "sandbox/base/cleanup.h"
+#include "tui/keymap.h"
+
+static const struct {
+    enum keymap map;
+    const char *keys;
+    enum action action;
+} facts[] = {
+    {KEYMAP_GLOBAL, "Tab", ACTION_NEXT_PANE},
+    {KEYMAP_GLOBAL, "S-Tab", ACTION_PREVIOUS_PANE},
+    {KEYMAP_GLOBAL, "1", ACTION_PANE_1},
+    {KEYMAP_GLOBAL, "2", ACTION_PANE_2},
+    {KEYMAP_GLOBAL, "3", ACTION_PANE_3},
+    {KEYMAP_LINES, "/", ACTION_SEARCH},
+    {KEYMAP_LINES, "n", ACTION_SEARCH_NEXT},
+    {KEYMAP_LINES, "N", ACTION_SEARCH_BACK},
+    {KEYMAP_LOGS, "&", ACTION_FILTER},
+    {KEYMAP_BUILD, "b", ACTION_ALL_OUTPUT},
+    {KEYMAP_LINES, "F", ACTION_FOLLOW},
+    {KEYMAP_GLOBAL, "z", ACTION_ZOOM},
+    {KEYMAP_GLOBAL, "r", ACTION_RELOAD},
+    {KEYMAP_GLOBAL, "R", ACTION_RESTART},
+    {KEYMAP_GLOBAL, "e", ACTION_EDIT},
+    {KEYMAP_LINES, "k Up", ACTION_LINE_UP},
+    {KEYMAP_LINES, "j Down", ACTION_LINE_DOWN},
+    {KEYMAP_LINES, "PgUp C-u", ACTION_PAGE_UP},
+    {KEYMAP_LINES, "PgDn C-d Space", ACTION_PAGE_DOWN},
+    {KEYMAP_LINES, "g Home", ACTION_TOP},
+    {KEYMAP_LINES, "G End", ACTION_BOTTOM},
+    {KEYMAP_GLOBAL, "C-l", ACTION_REPAINT},
+    {KEYMAP_GLOBAL, "C-z", ACTION_SUSPEND},
+    {KEYMAP_GLOBAL, "?", ACTION_HELP},
+    {KEYMAP_GLOBAL, "Esc", ACTION_CANCEL},
+    {KEYMAP_GLOBAL, "q C-c", ACTION_QUIT},
+};
+
+static void each_key_does_its_work_where_it_belongs(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(facts); i++) {
+        char keys[64];
+        snprintf(keys, sizeof keys, "%s", facts[i].keys);
+        for (char *rest = keys, *name; (name = strsep(&rest, " "));) {
+            uint32_t key = keymap_key_from_name(name, strlen(name));
+            assert_int_not_equal(key, 0);
+            if (keymap_action(facts[i].map, key) != facts[i].action) {
+                fail_msg("%s: action %d", name, keymap_action(facts[i].map, key));
+            }
+            assert_int_equal(keymap_action(~(unsigned)facts[i].map, key), ACTION_NONE);
+        }
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(each_key_does_its_work_where_it_belongs),
+    };
+    return cmocka_run_group_tests_name("keymap", tests, NULL, NULL);
+}
