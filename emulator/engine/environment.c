@@ -66,7 +66,7 @@ int engine_environment(struct engine *engine, const char *tag, const char *insta
         .instance = instance,
         .home = home,
         .layer = engine->has_built ? engine->built.layer_target : BUILD_LAYER_TARGET,
-        .zone_variable = !engine->host.has[SANDBOX_MOUNT],
+        .zone_variable = !engine->host.has[SANDBOX_MOUNT] && engine->mode != MODE_ENV,
         .temporary_dir = temporary,
     };
     return environment_build(&request, ret_environment, diagnostics, error);
