@@ -1,7 +1,8 @@
 // exec: one command inside the app's sandbox, Python and variables. Its own output is all that
-// reaches stdout; what the build says goes to stderr. The command gets our descriptors themselves;
-// only when stdin and stdout are both terminals does it get a pty of its own, which we relay, so
-// that Ctrl-C, window size and job control mean inside what they mean outside.
+// reaches stdout; what the build says goes to stderr, and nothing of it when the build was quick.
+// The command gets our descriptors themselves; only when stdin and stdout are both terminals does
+// it get a pty of its own, which we relay, so that Ctrl-C, window size and job control mean inside
+// what they mean outside. Signals that reach us are passed on; its end is ours.
 
 #include <errno.h>
 #include <fcntl.h>
@@ -18,46 +19,42 @@
 
 #include "emulator/control/protocol.h"
 #include "sandbox/base/cleanup.h"
-#include "sandbox/base/fs.h"
+#include "sandbox/base/clock.h"
 #include "sandbox/base/i18n.h"
 #include "sandbox/base/json.h"
 #include "sandbox/base/mem.h"
 #include "tui/command.h"
 #include "tui/commands.h"
-#include "tui/plain.h"
+#include "tui/exec_progress.h"
+#include "tui/relay.h"
 
 struct session {
     struct client *client;
+    const struct command *command;
+    struct exec_progress progress;
     bool terminal;
-    int master_fd, slave_fd;
+    int master_fd, slave_fd, in_fd, out_fd; // of the pty, and our ends of the terminal
+    struct relay *in, *out;                 // NULL: no terminal
     int signal_fd;
     struct termios kept;
     bool raw;
     int64_t run_id; // of the "run" command, 0 before
-    bool done, stdin_ended;
+    bool done;      // there is a status
+    bool given_up;  // nobody waits for the rest of the output
     int code;
 };
 
-static void print_event(const struct cJSON *tree, struct session *session)
+// ---- the terminal ----
+
+static void copy_window_size(const struct session *session)
 {
-    struct event event;
-    if (!event_decode(tree, &event)) {
-        return;
+    struct winsize size;
+    if (session->master_fd >= 0 && ioctl(STDIN_FILENO, TIOCGWINSZ, &size) == 0) {
+        ioctl(session->master_fd, TIOCSWINSZ, &size);
     }
-    auto_free char *text = NULL;
-    bool shown =
-        event.kind == EVENT_STAGE || event.kind == EVENT_FAILED || event.kind == EVENT_NOTICE;
-    if (shown && !session->run_id && plain_format_event(&event, &text)) {
-        fprintf(stderr, "%s: %s\n", plain_event_prefix(&event), text);
-    }
-    if (event.kind == EVENT_DONE && !session->done) {
-        session->done = true;
-        session->code = (int)event.status;
-    }
-    event_release(&event);
 }
 
-static int open_terminal(struct session *session, struct error *error)
+static int open_pty(struct session *session, struct error *error)
 {
     session->master_fd = posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC);
     if (session->master_fd < 0 || grantpt(session->master_fd) < 0 ||
@@ -68,10 +65,22 @@ static int open_terminal(struct session *session, struct error *error)
     if (session->slave_fd < 0) {
         return error_set_errno(error, ERROR_SYSTEM, errno, "%s", ptsname(session->master_fd));
     }
-    struct winsize size;
-    if (ioctl(STDIN_FILENO, TIOCGWINSZ, &size) == 0) {
-        ioctl(session->master_fd, TIOCSWINSZ, &size);
+    fcntl(session->master_fd, F_SETFL, O_NONBLOCK); // ours alone
+    copy_window_size(session);
+    return 0;
+}
+
+static int open_terminal(struct session *session, struct error *error)
+{
+    if (open_pty(session, error) < 0) {
+        return -1;
     }
+    session->in_fd = relay_open_again(STDIN_FILENO, O_RDONLY);
+    session->out_fd = relay_open_again(STDOUT_FILENO, O_WRONLY);
+    session->in = mem_alloc(sizeof *session->in);
+    session->out = mem_alloc(sizeof *session->out);
+    relay_init(session->in, session->in_fd, session->master_fd);
+    relay_init(session->out, session->master_fd, session->out_fd);
     if (tcgetattr(STDIN_FILENO, &session->kept) == 0) {
         struct termios raw = session->kept;
         cfmakeraw(&raw);
@@ -88,12 +97,29 @@ static void close_terminal(struct session *session)
     }
 }
 
-// The build is done: now the command itself.
-static int send_run(struct session *session, const struct command *command, struct error *error)
+static void release(struct session *session)
+{
+    const int fds[] = {session->master_fd, session->slave_fd, session->in_fd, session->out_fd,
+                       session->signal_fd};
+    close_terminal(session);
+    for (size_t i = 0; i < ARRAY_LEN(fds); i++) {
+        if (fds[i] >= 0) {
+            close(fds[i]);
+        }
+    }
+    free(session->in);
+    free(session->out);
+    exec_progress_release(&session->progress);
+}
+
+// ---- the command ----
+
+static struct cJSON *run_message(const struct session *session)
 {
     static const char *const shell[] = {"/bin/sh", NULL};
     struct cJSON *message = json_new_object();
     struct cJSON *argv = json_new_array();
+    const struct command *command = session->command;
     const char *const *words = command->rest_count ? (const char *const *)command->rest : shell;
     for (; *words; words++) {
         json_push_string(argv, *words);
@@ -101,68 +127,101 @@ static int send_run(struct session *session, const struct command *command, stru
     json_put_string(message, "command", "run");
     json_put_tree(message, "argv", argv);
     json_put_bool(message, "terminal", session->terminal);
+    json_put_string(message, "term", session->terminal ? getenv("TERM") : NULL);
+    return message;
+}
+
+// The build is done: now the command itself.
+static int send_run(struct session *session, struct error *error)
+{
+    exec_progress_end(&session->progress);
     if (session->terminal && open_terminal(session, error) < 0) {
-        json_free(message);
         return -1;
     }
     int own[3] = {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO};
     int pty[3] = {session->slave_fd, session->slave_fd, session->slave_fd};
-    session->run_id =
-        client_send_fds(session->client, message, session->terminal ? pty : own, 3, error);
+    session->run_id = client_send_fds(session->client, run_message(session),
+                                      session->terminal ? pty : own, 3, error);
     if (session->slave_fd >= 0) {
         close(steal_fd(&session->slave_fd));
     }
     return session->run_id < 0 ? -1 : 0;
 }
 
+static void finish(struct session *session, int code)
+{
+    if (!session->done) {
+        session->done = true;
+        session->code = code;
+    }
+}
+
+static void fail(struct session *session, const struct error *error, int code)
+{
+    close_terminal(session); // or the message has no carriage returns
+    int usual = command_fail(error);
+    finish(session, code ? code : usual);
+}
+
 static void take_reply(struct session *session, const struct client_message *message)
 {
     if (!session->run_id || message->id != session->run_id) {
+        exec_progress_reply(&session->progress, message);
         return;
     }
-    session->done = true;
     if (json_get_bool(message->tree, "ok", false)) {
         int status = (int)json_get_int(message->tree, "status", 0);
-        session->code = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+        finish(session, WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status));
         return;
     }
     struct error error;
     error_decode(json_get(message->tree, "error"), &error);
-    close_terminal(session);
-    command_fail(&error);
-    session->code = error.errnum == ENOENT ? 127 : 126; // as a shell would have it
+    fail(session, &error, error.errnum == ENOENT ? 127 : 126); // as a shell would have it
 }
 
-static void take_message(struct session *session, const struct command *command,
-                         const struct client_message *message)
+static void take_event(struct session *session, const struct cJSON *tree)
 {
+    struct event event;
     struct error error = {0};
-    if (message->kind == CLIENT_CLOSED) {
-        session->done = true;
+    if (!event_decode(tree, &event)) {
         return;
     }
-    if (message->kind == CLIENT_REPLY) {
-        take_reply(session, message);
-    } else if (message->kind == CLIENT_EVENT) {
-        print_event(message->tree, session);
-        bool ready =
-            str_equal(json_get_string(message->tree, "kind"), event_kind_name(EVENT_READY));
-        if (ready && !session->run_id && send_run(session, command, &error) < 0) {
-            session->done = true;
-            session->code = command_fail(&error);
+    if (!session->run_id) {
+        exec_progress_event(&session->progress, &event);
+    }
+    if (event.kind == EVENT_DONE) {
+        finish(session, (int)event.status);
+    } else if (event.kind == EVENT_READY && !session->run_id && send_run(session, &error) < 0) {
+        fail(session, &error, 0);
+    }
+    event_release(&event);
+}
+
+static void take_messages(struct session *session)
+{
+    struct client_message message;
+    while (!session->done && client_next(session->client, &message)) {
+        if (message.kind == CLIENT_REPLY) {
+            take_reply(session, &message);
+        } else if (message.kind == CLIENT_EVENT) {
+            take_event(session, message.tree);
+        } else if (message.kind == CLIENT_CLOSED) {
+            struct error error = {0};
+            error_set(&error, ERROR_SYSTEM, _("the engine ended unexpectedly"));
+            fail(session, &error, 0);
         }
+        client_message_release(&message);
     }
 }
 
-// false: that end is closed.
-static bool relay(int from, int to)
+// ---- signals ----
+
+static void pass_on(struct session *session, int number)
 {
-    char chunk[16384];
-    ssize_t got = read(from, chunk, sizeof chunk);
-    if (got < 0 && (errno == EAGAIN || errno == EINTR)) {
-        return true;
-    }
-    return got > 0 && fs_write_all(to, chunk, (size_t)got) == 0;
+    struct cJSON *message = json_new_object();
+    json_put_string(message, "command", "signal");
+    json_put_int(message, "number", number);
+    client_send(session->client, message);
 }
 
 static void take_signal(struct session *session)
@@ -171,96 +230,122 @@ static void take_signal(struct session *session)
     if (read(session->signal_fd, &info, sizeof info) != sizeof info) {
         return;
     }
-    struct winsize size;
-    if (info.ssi_signo == SIGWINCH) {
-        if (session->master_fd >= 0 && ioctl(STDIN_FILENO, TIOCGWINSZ, &size) == 0) {
-            ioctl(session->master_fd, TIOCSWINSZ, &size);
-        }
+    int number = (int)info.ssi_signo;
+    if (number == SIGWINCH) {
+        copy_window_size(session);
+    } else if (session->done) {
+        session->given_up = true; // it has ended; somebody is tired of its output
+    } else if (session->run_id) {
+        pass_on(session, number);
+    } else {
+        finish(session, 128 + number); // closing the connection ends the engine, and its build
+    }
+}
+
+// ---- the loop ----
+
+static bool is_over(const struct session *session)
+{
+    // What the command wrote last is still in the pty when its end is told.
+    bool written = !session->out || relay_is_over(session->out);
+    return session->done && (written || session->given_up || !session->run_id);
+}
+
+enum { AT_CLIENT, AT_SIGNALS, AT_MASTER, AT_IN, AT_OUT, AT__COUNT };
+
+static void fill_polls(const struct session *session, struct pollfd *polls)
+{
+    bool writes = client_wants_write(session->client);
+    polls[AT_CLIENT] = (struct pollfd){.fd = session->done ? -1 : client_fd(session->client),
+                                       .events = (short)(POLLIN | (writes ? POLLOUT : 0))};
+    polls[AT_SIGNALS] = (struct pollfd){.fd = session->signal_fd, .events = POLLIN};
+    for (int i = AT_MASTER; i < AT__COUNT; i++) {
+        polls[i] = (struct pollfd){.fd = -1};
+    }
+    if (!session->out) {
         return;
     }
-    session->done = true; // closing the connection ends the engine, and with it the command
-    session->code = 128 + (int)info.ssi_signo;
+    // A descriptor of which nothing is wanted is left out: it would report its hang-up for ever.
+    short master = (short)(relay_from_events(session->out) | relay_to_events(session->in));
+    polls[AT_MASTER] = (struct pollfd){.fd = master ? session->master_fd : -1, .events = master};
+    short in = relay_from_events(session->in);
+    polls[AT_IN] = (struct pollfd){.fd = in ? session->in_fd : -1, .events = in};
+    short out = relay_to_events(session->out);
+    polls[AT_OUT] = (struct pollfd){.fd = out ? session->out_fd : -1, .events = out};
 }
 
-static void take_messages(struct session *session, const struct command *command)
+static void relay_both(struct session *session, const struct pollfd *polls)
 {
-    struct client_message message;
-    while (!session->done && client_next(session->client, &message)) {
-        take_message(session, command, &message);
-        client_message_release(&message);
+    bool before = session->in->ended || session->out->broken;
+    relay_turn(session->out, polls[AT_MASTER].revents, polls[AT_OUT].revents);
+    relay_turn(session->in, polls[AT_IN].revents, polls[AT_MASTER].revents);
+    bool gone = session->in->ended || session->out->broken;
+    if (gone && !before && !session->done) {
+        pass_on(session, SIGHUP); // our terminal is gone
     }
 }
 
-static void serve(struct session *session, const struct command *command)
+static void serve(struct session *session)
 {
-    take_messages(session, command); // what came with the reply to "start"
-    while (!session->done) {
-        struct pollfd wait[] = {
-            {.fd = client_fd(session->client),
-             .events = (short)(POLLIN | (client_wants_write(session->client) ? POLLOUT : 0))},
-            {.fd = session->signal_fd, .events = POLLIN},
-            {.fd = session->master_fd, .events = POLLIN},
-            {.fd = session->master_fd >= 0 && !session->stdin_ended ? STDIN_FILENO : -1,
-             .events = POLLIN},
-        };
-        if (poll(wait, ARRAY_LEN(wait), -1) < 0) {
+    take_messages(session); // what came with the reply to "start"
+    while (!is_over(session)) {
+        struct pollfd polls[AT__COUNT];
+        fill_polls(session, polls);
+        int timeout = session->run_id ? -1 : exec_progress_timeout_ms(&session->progress);
+        if (poll(polls, AT__COUNT, timeout) < 0) {
             continue;
         }
-        if (wait[1].revents) {
+        if (polls[AT_SIGNALS].revents) {
             take_signal(session);
         }
-        if (wait[2].revents && !relay(session->master_fd, STDOUT_FILENO)) {
-            close(steal_fd(&session->master_fd)); // the last user of the pty has gone
+        if (session->out) {
+            relay_both(session, polls);
         }
-        if (wait[3].revents && !relay(STDIN_FILENO, session->master_fd)) {
-            session->stdin_ended = true;
-        }
-        if (wait[0].revents & POLLOUT) {
+        if (polls[AT_CLIENT].revents & POLLOUT) {
             client_flush(session->client);
         }
-        if (wait[0].revents & (POLLIN | POLLHUP)) {
+        if (polls[AT_CLIENT].revents & (POLLIN | POLLHUP)) {
             client_read(session->client);
         }
-        take_messages(session, command);
+        if (!session->run_id) {
+            exec_progress_turn(&session->progress);
+        }
+        take_messages(session);
     }
 }
 
-// What the command wrote last may still be in the pty when its end is told.
-static void drain_terminal(struct session *session)
+static int block_signals(void)
 {
-    while (session->master_fd >= 0) {
-        struct pollfd wait = {.fd = session->master_fd, .events = POLLIN};
-        if (poll(&wait, 1, 0) <= 0 || !(wait.revents & POLLIN) ||
-            !relay(session->master_fd, STDOUT_FILENO)) {
-            close(steal_fd(&session->master_fd));
-        }
+    static const int numbers[] = {SIGWINCH, SIGTERM, SIGHUP, SIGINT, SIGQUIT};
+    sigset_t signals;
+    sigemptyset(&signals);
+    for (size_t i = 0; i < ARRAY_LEN(numbers); i++) {
+        sigaddset(&signals, numbers[i]);
     }
+    sigprocmask(SIG_BLOCK, &signals, NULL);
+    signal(SIGPIPE, SIG_IGN);
+    return signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK);
 }
 
 int cmd_exec(struct command *command)
 {
     struct error error = {0};
     struct engine_link link;
-    sigset_t signals;
-    sigemptyset(&signals);
-    sigaddset(&signals, SIGWINCH);
-    sigaddset(&signals, SIGTERM);
-    sigaddset(&signals, SIGHUP);
-    sigaddset(&signals, SIGINT);
-    sigprocmask(SIG_BLOCK, &signals, NULL);
-    if (engine_link_start(&link, command, "exec", false, false, &error) < 0) {
-        return command_fail(&error);
-    }
-    struct session session = {.client = link.client,
+    struct session session = {.command = command,
                               .terminal = isatty(STDIN_FILENO) && isatty(STDOUT_FILENO),
                               .master_fd = -1,
                               .slave_fd = -1,
-                              .signal_fd = signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK),
-                              .code = 3};
-    serve(&session, command);
-    drain_terminal(&session);
-    close_terminal(&session);
-    close(session.signal_fd);
+                              .in_fd = -1,
+                              .out_fd = -1,
+                              .signal_fd = block_signals()};
+    if (engine_link_start(&link, command, "exec", false, false, &error) < 0) {
+        close(session.signal_fd);
+        return command_fail(&error);
+    }
+    session.client = link.client;
+    exec_progress_init(&session.progress, link.client);
+    serve(&session);
+    release(&session);
     engine_link_end(&link);
     return session.code;
 }

@@ -605,6 +605,7 @@ static void release(struct engine *engine)
     if (engine->run_lock_fd >= 0) {
         close(engine->run_lock_fd);
     }
+    free(engine->exec_term);
     free(engine->run_dir);
     free(engine->cache_dir);
     free(engine->journal_dir);

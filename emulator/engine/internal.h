@@ -168,6 +168,7 @@ struct engine {
     struct server_client *exec_client; // exec: who asked, and the reply's id
     int64_t exec_id;
     struct running *exec_running;
+    char *exec_term; // TERM of its terminal; NULL: it has none
 };
 
 const char *stage_name(enum stage stage);

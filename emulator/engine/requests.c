@@ -1,5 +1,6 @@
 // What clients ask for (protocol.h, "commands"). One function a command, one table.
 
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -116,6 +117,7 @@ static void handle_run(struct engine *engine, struct server_command *command)
     } else {
         engine->exec_client = command->client;
         engine->exec_id = command->id;
+        str_replace(&engine->exec_term, json_get_string(command->arguments, "term"));
         rollout_start_command(engine, argv.items, command->fds,
                               json_get_bool(command->arguments, "terminal", false), &error);
     }
@@ -123,6 +125,15 @@ static void handle_run(struct engine *engine, struct server_command *command)
         reply_error(engine, command, &error);
     }
     strlist_clear(&argv);
+}
+
+static void handle_signal(struct engine *engine, struct server_command *command)
+{
+    int64_t number = json_get_int(command->arguments, "number", 0);
+    if (engine->exec_running && number > 0 && number < NSIG) {
+        instance_signal(engine->exec_running->instance, (int)number);
+    }
+    reply_ok(engine, command, NULL);
 }
 
 void requests_exec_exited(struct engine *engine, int wait_status)
@@ -191,6 +202,7 @@ static const request_fn handlers[COMMAND__COUNT] = {
     [COMMAND_CANCEL] = handle_cancel,
     [COMMAND_STOP] = handle_stop,
     [COMMAND_RUN] = handle_run,
+    [COMMAND_SIGNAL] = handle_signal,
     [COMMAND_ENVIRONMENT] = handle_environment,
     [COMMAND_EXPLAIN] = handle_explain,
 };

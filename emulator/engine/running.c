@@ -253,6 +253,9 @@ static int go(struct running *running, char *const *argv, const int *fds, bool t
     if (result == 0) {
         engine_announce_variables(engine, &environment);
         environment_to_list(&environment, &env);
+        if (terminal && engine->exec_term) {
+            strlist_env_set(&env, "TERM", engine->exec_term);
+        }
         result = instance_go(running->instance, &running->version, &running->built_lowers, argv,
                              env.items, fds, terminal, error);
     }
