@@ -234,6 +234,7 @@ static void copy_request(struct build *build, const struct build_request *reques
     build_steps_copy(&build->install, &request->yaml->install);
     build_steps_copy(&build->build_steps, &request->yaml->build);
     strlist_copy(&build->host_env, request->host_env);
+    strlist_copy(&build->system_dependencies, &request->yaml->system_dependencies);
     meter_limits_read(strlist_env_get(request->host_env, "LEANLOCAL_BUILD_LIMITS"), &build->limits);
     if (request->build_env) {
         strlist_copy(&build->build_env, request->build_env);
@@ -300,6 +301,7 @@ void build_free(struct build *build)
     build_steps_release(&build->install);
     build_steps_release(&build->build_steps);
     strlist_clear(&build->host_env);
+    strlist_clear(&build->system_dependencies);
     strlist_clear(&build->build_env);
     view_release(&build->upload);
     build_result_release(&build->result);

@@ -58,6 +58,7 @@ static int run_build_commands(struct build *build, const char *out, struct error
 {
     struct build_mounts mounts;
     build_mounts_for(&mounts, &build->result, &build->host);
+    build_mounts_add_system(&mounts, &build->system_dependencies, &build->host);
     if (!build_is_in_place(build)) {
         build_mounts_add(&mounts, build->built_dir, out, SANDBOX_BIND_WRITABLE);
     }

@@ -105,6 +105,7 @@ static int run_install(struct build *build, const char *cache, struct error *err
     install_env_make(&build->host_env, &build->build_env, target, home, cache_inside, &env);
     if (!in_place) {
         add_interpreter(build, &env.mounts);
+        build_mounts_add_system(&env.mounts, &build->system_dependencies, &build->host);
         const struct python *python = &build->result.python;
         const char *pip = python->pip_dir ? python->pip_dir : python->pip_wheel;
         if (pip) { // another interpreter's, perhaps

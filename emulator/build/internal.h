@@ -94,6 +94,7 @@ struct build {
     struct build_steps build_steps;
     struct strlist host_env;
     struct strlist build_env;
+    struct strlist system_dependencies;
     struct view upload; // the version's build root
     char *tag;
     struct sandbox_host host;

@@ -80,11 +80,24 @@ void announce_notice(struct engine *engine, const char *severity, const char *ru
     announce(engine, &event);
 }
 
+// What is counted and how it is known again: "2 leanengine.yaml:1: systemDependencies: ...". The
+// severity comes first.
+static char *key_of(const struct diagnostic *item)
+{
+    return str_printf("%d %s:%d: %s", (int)item->severity, item->file ? item->file : "", item->line,
+                      item->text);
+}
+
+static void count(struct engine *engine, int severity, int change)
+{
+    engine->deviations += severity == DIAGNOSTIC_DEVIATION ? change : 0;
+    engine->warnings += severity >= DIAGNOSTIC_WARNING ? change : 0;
+}
+
 void announce_diagnostic(struct engine *engine, const struct diagnostic *item)
 {
     static const char *const severities[] = {"note", "deviation", "warning", "error"};
-    engine->deviations += item->severity == DIAGNOSTIC_DEVIATION;
-    engine->warnings += item->severity >= DIAGNOSTIC_WARNING;
+    count(engine, item->severity, 1);
     const char *severity = severities[item->severity];
     if (item->file && item->line && item->column) {
         announce_notice(engine, severity, item->rule, NULL, item->hint, "%s:%d:%d: %s", item->file,
@@ -100,11 +113,28 @@ void announce_diagnostic(struct engine *engine, const struct diagnostic *item)
     }
 }
 
-void announce_diagnostics(struct engine *engine, const struct diagnostics *diagnostics)
+void announce_diagnostics(struct engine *engine, enum told told,
+                          const struct diagnostics *diagnostics)
 {
+    struct strlist now = {0};
+    struct strlist *before = &engine->told[told];
     for (size_t i = 0; i < diagnostics->count; i++) {
-        announce_diagnostic(engine, &diagnostics->items[i]);
+        auto_free char *key = key_of(&diagnostics->items[i]);
+        if (strlist_contains(&now, key)) {
+            continue;
+        }
+        if (!strlist_contains(before, key)) {
+            announce_diagnostic(engine, &diagnostics->items[i]);
+        }
+        strlist_add(&now, key);
     }
+    for (size_t i = 0; i < before->count; i++) {
+        if (!strlist_contains(&now, before->items[i])) {
+            count(engine, before->items[i][0] - '0', -1);
+        }
+    }
+    strlist_clear(before);
+    *before = now;
 }
 
 // The deploy log as the console would show it (P-231): where somebody checks a deploy.

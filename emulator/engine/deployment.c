@@ -80,7 +80,7 @@ static int detect(struct engine *engine, struct error *error)
         view_lowers(&upload, &deployment->version.lowers);
     }
     view_release(&upload);
-    announce_diagnostics(engine, &diagnostics);
+    announce_diagnostics(engine, TOLD_DETECT, &diagnostics);
     diagnostics_clear(&diagnostics);
     return result;
 }
@@ -251,7 +251,7 @@ static void on_build_done(void *context, struct build_result *result, const stru
 {
     struct engine *engine = context;
     struct deployment *deployment = &engine->deployment;
-    announce_diagnostics(engine, &result->diagnostics);
+    announce_diagnostics(engine, TOLD_BUILD, &result->diagnostics);
     bool python_missing = error && result->failed_stage == BUILD_STAGE_PYTHON;
     if (installing_judge(engine, result, python_missing)) {
         build_free(deployment->build);

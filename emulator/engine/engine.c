@@ -609,6 +609,9 @@ static void release(struct engine *engine)
     free(engine->run_dir);
     free(engine->cache_dir);
     free(engine->journal_dir);
+    for (size_t i = 0; i < TOLD__COUNT; i++) {
+        strlist_clear(&engine->told[i]);
+    }
     strlist_clear(&engine->host_env);
     project_release(&engine->project);
     release_options(&engine->options);

@@ -103,6 +103,9 @@ struct deployment {
     bool waits_for_python; // its build ended for want of the one that is being installed
 };
 
+// Who tells diagnostics, again with each deployment.
+enum told { TOLD_DETECT, TOLD_BUILD, TOLD_VARIABLES, TOLD__COUNT };
+
 struct stage_state {
     const char *state; // "", running, done, cached, skipped, failed
     int64_t ms;
@@ -162,7 +165,8 @@ struct engine {
     uint64_t request_counter, metered_requests;
     int64_t requests_per_second_x10, latency_p50_us;
 
-    struct offline_api *offline_api; // born with the first environment
+    struct strlist told[TOLD__COUNT]; // what each of them said last
+    struct offline_api *offline_api;  // born with the first environment
     bool offline_told, variables_told;
 
     struct server_client *exec_client; // exec: who asked, and the reply's id
@@ -181,7 +185,10 @@ void announce_stage(struct engine *engine, enum stage stage, const char *state, 
 void announce_notice(struct engine *engine, const char *severity, const char *rule,
                      const char *cloud, const char *mend, const char *format, ...)
     __attribute__((format(printf, 6, 7)));
-void announce_diagnostics(struct engine *engine, const struct diagnostics *diagnostics);
+// What a stage has to say about the project. What it said the last time is neither told nor counted
+// again; what it does not say any more is not counted any more.
+void announce_diagnostics(struct engine *engine, enum told told,
+                          const struct diagnostics *diagnostics);
 void announce_diagnostic(struct engine *engine, const struct diagnostic *diagnostic);
 void announce_cloud(struct engine *engine, const char *format, ...)
     __attribute__((format(printf, 2, 3)));

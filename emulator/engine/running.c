@@ -248,7 +248,7 @@ static int go(struct running *running, char *const *argv, const int *fds, bool t
     int result = engine_environment(engine, running->version.tag, instance_name(running->instance),
                                     instance_public_port(running->instance), home, &environment,
                                     &diagnostics, error);
-    announce_diagnostics(engine, &diagnostics);
+    announce_diagnostics(engine, TOLD_VARIABLES, &diagnostics);
     diagnostics_clear(&diagnostics);
     if (result == 0) {
         engine_announce_variables(engine, &environment);

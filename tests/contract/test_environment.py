@@ -295,6 +295,33 @@ def test_P_304_an_invented_app_is_answered_offline_and_never_live(run, app):
     assert json.loads(done.stdout) == [[503, "offline"], [503, "offline"], [503, ""]], done.stderr
 
 
+ABUSE = '''
+import os, socket, urllib.request, urllib.error
+url = os.environ["LEANCLOUD_API_SERVER"]
+host, port = url.split("//")[1].split(":")
+held = []
+for bytes in [b"", b"GET", b"\\x00\\xff" * 50, b"GET / HTTP/1.1\\r\\n"] * 15 + [b"x" * 40000]:
+    each = socket.create_connection((host, int(port)), 10)
+    each.sendall(bytes)
+    held.append(each)
+held[1].setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\\1\\0\\0\\0\\0\\0\\0\\0")
+for each in held[:30]:
+    each.close()
+for each in range(100):
+    try:
+        urllib.request.urlopen(url + "/1.1/date", timeout=10)
+    except urllib.error.HTTPError as error:
+        assert error.code == 503
+print("fine")
+'''
+
+
+@pytest.mark.contract("P-304")
+def test_P_304_the_offline_server_bears_what_is_no_request(run, app):
+    done = run("exec", app(), "--", "python", "-c", ABUSE)
+    assert done.stdout == "fine\n", done.stderr
+
+
 @pytest.mark.contract("P-304")
 def test_P_304_a_call_while_importing_is_told_once(up, app):
     wsgi = CALLS + "print('imported')\n" + WSGI

@@ -113,3 +113,34 @@ def test_P_26_an_unknown_name_is_refused_with_its_place_and_the_list(project, ru
     assert "leanengine.yaml:3:5" in said and "libpq" in said
     for name in list(COMMANDS) + list(FILES) + ["node-canvas"]:
         assert name in said
+
+
+@pytest.mark.contract("P-26")
+def test_P_26_what_is_missing_is_told_once_and_again_when_it_comes_back(up, project, bare_root):
+    root = project(files_for("ffmpeg"))
+    yaml = (root / "leanengine.yaml").read_text()
+    instance = up(root, env=bare_root(), ready=True)
+
+    def told():
+        return sum("systemDependencies" in text for _, text in instance.lines)
+
+    def save(name, content):
+        at = instance.position()
+        (root / name).write_text(content)
+        instance.wait_line(r"^\S* *ready\b", since=at)
+    save("wsgi.py", WSGI + "# again\n")
+    assert told() == 1
+    save("leanengine.yaml", "")
+    save("leanengine.yaml", yaml)
+    assert told() == 2
+    assert instance.stop() == 0
+
+
+@pytest.mark.contract("P-26")
+def test_P_26_build_commands_have_what_is_installed_too(project, run):
+    if not (which("convert") and os.path.isdir("/etc/ImageMagick-6")):
+        pytest.skip("no ImageMagick with its configuration on this host")
+    files = files_for("imagemagick")
+    files["leanengine.yaml"] += "build: test -r /etc/ImageMagick-6/policy.xml\n"
+    done = run("build", project(files))
+    assert done.returncode == 0, done.stdout

@@ -281,6 +281,7 @@ static void secrets_are_told_by_name_and_by_value(void **state)
         {"REDIS_URL_mycache", "redis://127.0.0.1:6379", true}, // P-210, P-213
         {"REDIS_HOST_MYRDB", "127.0.0.1", false},
         {"MYSQL_ADMIN_PASSWORD_MYRDB", "x", true},
+        {"REDIS_PASSWORD_a", "x", true},
         {"MONGODB_URL_a", "x", true},
         {"DEBUG", "1", false},
     };
@@ -288,11 +289,44 @@ static void secrets_are_told_by_name_and_by_value(void **state)
         print_message("%s=%s\n", rows[i].name, rows[i].value);
         assert_int_equal(environment_looks_secret(rows[i].name, rows[i].value), rows[i].secret);
     }
-    assert_string_equal(environment_database_of("REDIS_URL_a"), "Redis");
-    assert_string_equal(environment_database_of("MYSQL_PORT_A"), "MySQL");
-    assert_string_equal(environment_database_of("MONGODB_URL_a"), "MongoDB");
+    static const char *const databases[][2] = {
+        {"REDIS_URL_a", "Redis"},
+        {"REDIS_HOST_a", "Redis"},
+        {"REDIS_PORT_a", "Redis"},
+        {"REDIS_USER_a", "Redis"},
+        {"REDIS_PASSWORD_a", "Redis"},
+        {"MYSQL_HOST_A", "MySQL"},
+        {"MYSQL_PORT_A", "MySQL"},
+        {"MYSQL_ADMIN_USER_A", "MySQL"},
+        {"MYSQL_ADMIN_PASSWORD_A", "MySQL"},
+        {"MONGODB_URL_a", "MongoDB"},
+    };
+    for (size_t i = 0; i < sizeof databases / sizeof databases[0]; i++) {
+        const char *kind = environment_database_of(databases[i][0]);
+        assert_true(str_equal(kind, databases[i][1]));
+    }
     assert_null(environment_database_of("REDIS_URL_")); // no database's name
     assert_null(environment_database_of("redis_url_a"));
+}
+
+static void sizes_are_rows(void **state)
+{
+    (void)state;
+    static const struct instance_size rows[] = {
+        {"standard-512", 512, 1000, 1, true},   {"standard-1024", 1024, 1000, 1, true},
+        {"standard-2048", 2048, 1000, 1, true}, {"standard-4096", 4096, 1000, 1, true},
+        {"trial", 256, 500, 1, false}, // P-170
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        const struct instance_size *size = instance_size_find(rows[i].name);
+        assert_non_null(size);
+        assert_int_equal(size->memory_mb, rows[i].memory_mb);
+        assert_int_equal(size->cpu_milli, rows[i].cpu_milli);
+        assert_int_equal(size->staging, rows[i].staging);
+        assert_non_null(strstr(instance_size_names(), rows[i].name));
+    }
+    assert_string_equal(instance_size_find(NULL)->name, "standard-512");
+    assert_null(instance_size_find("standard-768"));
 }
 
 static void options_that_cannot_be_are_refused(void **state)
@@ -387,6 +421,7 @@ int main(void)
         IN_DIR(when_decides_which_are_there),
         IN_DIR(lines_that_cannot_be_are_told_with_their_place),
         cmocka_unit_test(secrets_are_told_by_name_and_by_value),
+        cmocka_unit_test(sizes_are_rows),
         cmocka_unit_test(options_that_cannot_be_are_refused),
         IN_DIR(env_file_beats_dotenv_and_built_ins_beat_both),
         IN_DIR(bad_env_file_is_a_usage_error_with_its_line),
