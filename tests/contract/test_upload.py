@@ -2,7 +2,6 @@
 
 import os
 import re
-import shutil
 import subprocess
 
 import pytest
@@ -253,36 +252,6 @@ def test_a_build_root_that_is_left_out(project, run):
                     **{"server/" + name: text for name, text in BASE.items()}})
     done = run("verify", root)
     assert done.returncode == 1 and "no directory server" in done.stderr
-
-
-# ---- base and delta, laid over each other or copied ----
-
-LISTING = """
-import os
-def application(environ, start_response):
-    start_response('200 OK', [])
-    names = [os.path.relpath(os.path.join(top, name), '.') for top, _, files in os.walk('.') for name in files]
-    return [' '.join(sorted(name for name in names if not name.endswith('.pyc'))).encode()]
-"""
-
-
-@pytest.mark.contract("P-11", "P-71")
-@pytest.mark.parametrize("deny", ["", "overlay"])
-def test_a_version_is_base_and_delta_by_overlay_or_by_copy(project, up, deny):
-    root = project({"leanengine.yaml": "buildRoot: server\n", "server/wsgi.py": LISTING, "server/requirements.txt": "",
-                    "server/gone.txt": "", "server/tree/deep/x": "", "server/swap": "", "server/kept/y": ""})
-    instance = up(root, env={"LEANLOCAL_SANDBOX_DENY": deny}, ready=True)
-    assert instance.http("/").body == b"gone.txt kept/y requirements.txt swap tree/deep/x wsgi.py"
-    (root / "server/gone.txt").unlink()
-    shutil.rmtree(root / "server/tree")
-    (root / "server/tree").write_text("a file now")
-    (root / "server/swap").unlink()
-    (root / "server/swap").mkdir()
-    (root / "server/swap/in").write_text("a directory now")
-    (root / "outside").write_text("not below the build root")
-    instance.wait_body(b"kept/y requirements.txt swap/in tree wsgi.py")
-    (root / "server/gone.txt").write_text("again")
-    instance.wait_body(b"gone.txt kept/y requirements.txt swap/in tree wsgi.py")
 
 
 # ---- tags ----

@@ -1,0 +1,44 @@
+"""The region's clock and code (P-140 to P-142), whatever the developer's own are."""
+
+import json
+
+import pytest
+
+OK = "def application(e, s):\n    s('200 OK', [])\n    return [b'x']\n"
+FILES = {"wsgi.py": OK, "requirements.txt": ""}
+# What Python sees, what a child of another language sees, and what an app sees that sets TZ itself (P-306).
+LOOK = """
+import json, os, subprocess, time
+seen = {"code": os.environ["LEANCLOUD_REGION"], "variable": os.environ.get("TZ"), "name": time.tzname[0],
+        "offset": -time.timezone, "summer": time.daylight, "epoch": time.strftime("%H:%M", time.localtime(0)),
+        "date": subprocess.check_output(["date", "-d", "@0", "+%H:%M %Z"]).decode().strip()}
+os.environ["TZ"] = "XYZ+3"
+time.tzset()
+seen["own"] = -time.timezone
+print(json.dumps(seen))
+"""
+BEIJING = {"name": "CST", "offset": 8 * 3600, "epoch": "08:00", "date": "08:00 CST"}
+UTC = {"name": "UTC", "offset": 0, "epoch": "00:00", "date": "00:00 UTC"}
+
+
+@pytest.mark.contract("P-140", "P-141", "P-142", "P-306")
+@pytest.mark.parametrize("region, code, clock", [
+    ("cn-n1", "CN", BEIJING), ("cn-e1", "CN", BEIJING), ("us-w1", "US", UTC), ("cn-tds1", "CN", BEIJING),
+    ("ap-sg", "AP", UTC)])
+def test_clock_and_code_of_each_region(project, run, region, code, clock):
+    done = run("exec", project(FILES), "--region", region, "--", "python", "-c", LOOK,
+               env={"TZ": "America/New_York"})
+    assert done.returncode == 0, done.stderr
+    seen = json.loads(done.stdout)
+    assert seen["code"] == code
+    assert {name: seen[name] for name in clock} == clock
+    assert seen["variable"] is None and seen["summer"] == 0
+    assert seen["own"] == -3 * 3600
+
+
+@pytest.mark.contract("P-141")
+def test_there_are_no_other_regions(project, run):
+    done = run("exec", project(FILES), "--region", "eu-w1", "--", "true")
+    assert done.returncode == 2
+    for name in ("cn-n1", "cn-e1", "us-w1", "cn-tds1", "ap-sg"):
+        assert name in done.stderr
