@@ -116,13 +116,14 @@ def test_required_wheel_of_a_directory(builds, wheel):
         assert "P-72" in builds.run(check=1).text
 
 
-@pytest.mark.parametrize("name, reason", [("absent.txt", "no such file"), ("../other", "outside"),
-                                          ("link.txt", "no such file")])
+@pytest.mark.parametrize("name, reason", [("absent.txt", ":2: install: require: absent.txt: no such file"),
+                                          ("../other", ':2:13: install: require: "../other" is not a file of'),
+                                          ("link.txt", ":2: install: require: link.txt: no such file")])
 def test_required_file_that_cannot_be(builds, name, reason):
     os.symlink("/etc/passwd", os.path.join(builds.project, "link.txt"))
     builds.write(dict(NO_REQUIREMENTS, **{"leanengine.yaml": "install:\n - require: %s\n" % name}))
     failed = builds.run(check=1)
-    assert "leanengine.yaml:2: install: require: %s: " % name in failed.text and reason in failed.text
+    assert "leanengine.yaml" + reason in failed.text
 
 
 @pytest.mark.contract("P-68")
