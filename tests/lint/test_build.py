@@ -75,3 +75,13 @@ def test_every_unit_is_built():
 
 def test_ci_calls_dev():
     assert re.search(r"/dev\"? test", text(".ci/run"))
+
+
+def test_names_of_test_files_are_unique():
+    """pytest imports them by their base names: of two with one name the second is an error of collection."""
+    seen = {}
+    for folder, _, names in os.walk(os.path.join(ROOT, "tests")):
+        for name in names:
+            if name.startswith("test_") and name.endswith(".py"):
+                seen.setdefault(name, []).append(os.path.relpath(folder, ROOT))
+    assert {name: folders for name, folders in seen.items() if len(folders) > 1} == {}
