@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include "sandbox/base/mem.h"
+#include "tui/waiting.h"
 
 struct client;
 struct client_message;
@@ -20,8 +21,8 @@ struct exec_progress {
     struct client *client;
     struct strlist held; // until it is clear that the build takes time
     bool talks;
-    int64_t begun_ms, said_ms;
-    int64_t asked_id; // of a "status" that is under way; 0: none
+    int64_t begun_ms;
+    struct waiting waiting;
 };
 
 void exec_progress_init(struct exec_progress *progress, struct client *client);

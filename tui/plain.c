@@ -17,6 +17,7 @@
 #include "tui/client.h"
 #include "tui/signals.h"
 #include "tui/text.h"
+#include "tui/waiting.h"
 
 #define BATCH_RECORDS  2000 // printed between two looks at signals and the socket
 #define STEP_LINES_MAX 2000 // of a failed step
@@ -129,12 +130,14 @@ struct printer {
     bool closed;          // the engine's end
     bool broken;          // our output's end
     bool stopping;
+    struct waiting waiting;
     int status; // of DONE; -1: none came
     int signal; // a second one: leave at once
 };
 
 static void print_text(struct printer *printer, const char *text)
 {
+    waiting_said(&printer->waiting);
     if (fputs(text, printer->file) < 0 || fflush(printer->file) != 0) {
         // A signal interrupts a stuck write: the loop looks at it next.
         printer->broken = errno != EINTR;
@@ -238,6 +241,7 @@ static bool took_build_event(struct printer *printer, const struct journal_recor
     struct event event;
     bool printed = false;
     if (tree && event_decode(tree, &event)) {
+        waiting_event(&printer->waiting, &event);
         bool begins = event.kind == EVENT_STAGE && str_equal(event.state, "running");
         printed = event.kind == EVENT_FAILED && printer->step_seq;
         if (printed) {
@@ -301,6 +305,17 @@ static void take_event(struct printer *printer, const struct cJSON *tree)
     event_release(&event);
 }
 
+static void print_waiting(struct printer *printer, const struct client_message *message)
+{
+    auto_free char *text = waiting_reply(&printer->waiting, message);
+    if (text) {
+        struct buf out = {0};
+        add_lines(&out, clock_wall_ms(), "wait", "", printer->options->color, text);
+        print_text(printer, out.data);
+        buf_release(&out);
+    }
+}
+
 static void take_messages(struct printer *printer)
 {
     struct client_message message;
@@ -320,6 +335,7 @@ static void take_messages(struct printer *printer)
             printer->closed = true;
             break;
         case CLIENT_REPLY:
+            print_waiting(printer, &message);
             break;
         }
         client_message_release(&message);
@@ -347,7 +363,7 @@ static void wait_for_more(struct printer *printer)
         {.fd = signals_fd(), .events = POLLIN},
         {.fd = fileno(printer->file), .events = 0}, // POLLERR: the reader of our pipe is gone
     };
-    int timeout = printer->reader && printer->grown ? 0 : -1;
+    int timeout = printer->reader && printer->grown ? 0 : waiting_timeout_ms(&printer->waiting);
     if (poll(fds, ARRAY_LEN(fds), timeout) < 0) {
         return; // EINTR: a signal, in the pipe by now
     }
@@ -401,6 +417,7 @@ int plain_run(struct client *client, const struct plain_options *options)
         take_messages(&printer);
         take_signals(&printer);
         print_batch(&printer);
+        waiting_turn(&printer.waiting, client);
     }
     int status = finish(&printer);
     if (status == 3 && printer.status < 0) {

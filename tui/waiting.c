@@ -1,11 +1,15 @@
 #include "tui/waiting.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "emulator/limits/limits.h"
 #include "sandbox/base/cleanup.h"
+#include "sandbox/base/clock.h"
 #include "sandbox/base/i18n.h"
+#include "sandbox/base/json.h"
 #include "sandbox/base/mem.h"
+#include "tui/client.h"
 
 static bool nobody_listens(const struct snapshot *snapshot)
 {
@@ -49,4 +53,50 @@ char *waiting_text(const struct snapshot *snapshot, int64_t now_wall_ms)
                           *what ? ": " : "", what);
     }
     return NULL;
+}
+
+// ---- when to say it ----
+
+void waiting_event(struct waiting *waiting, const struct event *event)
+{
+    if (event->kind == EVENT_STAGE) {
+        waiting->busy = true; // the next one begins at once
+    } else if (event->kind == EVENT_READY || event->kind == EVENT_FAILED ||
+               event->kind == EVENT_DONE) {
+        waiting->busy = false;
+    }
+}
+
+void waiting_said(struct waiting *waiting)
+{
+    waiting->said_ms = clock_now_ms();
+}
+
+int waiting_timeout_ms(const struct waiting *waiting)
+{
+    int64_t left = waiting->said_ms + WAITING_EVERY_MS - clock_now_ms();
+    return !waiting->busy ? -1 : left > 0 ? (int)left : 0;
+}
+
+void waiting_turn(struct waiting *waiting, struct client *client)
+{
+    if (waiting_timeout_ms(waiting) == 0) {
+        waiting_said(waiting); // asked is as good as said: not again at once
+        waiting->asked_id = client_send_command(client, "status");
+    }
+}
+
+char *waiting_reply(struct waiting *waiting, const struct client_message *message)
+{
+    if (!waiting->asked_id || message->id != waiting->asked_id) {
+        return NULL;
+    }
+    waiting->asked_id = 0;
+    char *text = NULL;
+    struct snapshot *snapshot = mem_alloc(sizeof *snapshot);
+    if (waiting->busy && snapshot_decode(json_get(message->tree, "snapshot"), snapshot)) {
+        text = waiting_text(snapshot, clock_wall_ms());
+    }
+    free(snapshot);
+    return text;
 }

@@ -437,7 +437,11 @@ void deployment_on_changed(void *context, const struct tree_change *change)
         const char *path = change->paths.items[i];
         enum save_effect effect =
             save_judge(&engine->project, env_file_in_project(engine), path).effect;
-        counts = counts || effect != SAVE_NOTHING;
+        if (effect == SAVE_OPTIONS) {
+            announce_notice(engine, "note", NULL, NULL, _("stop leanlocal and start it again"),
+                            _("%s was saved: %s"), path, save_effect_text(effect));
+        }
+        counts = counts || (effect != SAVE_NOTHING && effect != SAVE_OPTIONS);
         reason.rebuild = reason.rebuild || save_asks_for_build(effect);
         if (i < 3) {
             char *longer = str_printf("%s%s%s", paths, i ? ", " : "", path);

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "emulator/control/project_options.h"
 #include "emulator/formats/leanignore.h"
 #include "emulator/version/view.h"
 #include "sandbox/base/cleanup.h"
@@ -13,6 +14,8 @@ static const struct {
     const char *text;
 } effects[SAVE__COUNT] = {
     [SAVE_NOTHING] = {"nothing", N_("nothing is done: it lies outside of the build root")},
+    [SAVE_OPTIONS] = {"restart",
+                      N_("leanlocal's own options: they are read when it is started again")},
     [SAVE_RELOAD] = {"reload", N_("a new version is started")},
     [SAVE_IGNORE] = {"reload",
                      N_("what the upload has is decided anew, and a new version started")},
@@ -73,6 +76,9 @@ static bool is_env_file(const struct project *project, const char *env_file, con
 
 struct save save_judge(const struct project *project, const char *env_file, const char *path)
 {
+    if (strcmp(path, PROJECT_OPTIONS_NAME) == 0) {
+        return (struct save){SAVE_OPTIONS, NULL, 0};
+    }
     if (strcmp(path, LEANIGNORE_NAME) == 0) {
         return (struct save){SAVE_IGNORE, "P-220", 0};
     }

@@ -12,6 +12,7 @@
 
 enum save_effect { // in the order of how much is done again
     SAVE_NOTHING,  // outside of the build root
+    SAVE_OPTIONS,  // .leanlocal.yaml: read when leanlocal is started, never a part of the upload
     SAVE_RELOAD,   // a new version, started
     SAVE_IGNORE,   // .leanignore: what the upload has may change
     SAVE_INSTANCE, // variables: a new instance

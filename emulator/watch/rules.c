@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "emulator/control/project_options.h"
 #include "sandbox/base/cleanup.h"
 #include "sandbox/base/fs.h"
 #include "sandbox/base/i18n.h"
@@ -114,8 +115,17 @@ void rules_release(struct rules *rules)
 
 // ---- names ----
 
+// leanlocal's own options: never uploaded, but whoever saves them is told what that does.
+static bool is_options(const char *name)
+{
+    return strcmp(name, PROJECT_OPTIONS_NAME) == 0;
+}
+
 int rules_noise(const char *name)
 {
+    if (is_options(name)) {
+        return -1;
+    }
     for (size_t i = 0; i < ARRAY_LEN(noise); i++) {
         const char *pattern = noise[i].pattern;
         // Asked once per file of the tree: most patterns are out by their first letter.
@@ -157,6 +167,9 @@ static bool is_always_told(const struct rules *rules, const char *path, const ch
 struct verdict rules_judge(const struct rules *rules, const char *path, const char *name,
                            bool is_dir)
 {
+    if (is_options(name)) {
+        return (struct verdict){.noise = -1, .reports = !is_dir && strcmp(path, name) == 0};
+    }
     int row = rules_noise(name);
     if (row >= 0 && noise[row].rule != QUIET) {
         return (struct verdict){.noise = row};

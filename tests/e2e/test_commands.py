@@ -113,3 +113,24 @@ def test_mistakes_in_the_projects_file(project, run, text, says):
 def test_the_projects_file_is_not_uploaded(project, run):
     root = project(dict(FILES, **{".leanlocal.yaml": "port: 3001\n"}))
     assert run("exec", root, "--", "ls", "-A").stdout.split() == ["requirements.txt", "tool.py", "wsgi.py"]
+
+
+def test_a_save_of_the_projects_file_is_told_and_nothing_else(project, up):
+    root = project(FILES)
+    instance = up(root)
+    instance.wait_healthy()
+    before = instance.text
+    (root / ".leanlocal.yaml").write_text("port: 3001\n")
+    instance.wait_line(r"note +.*\.leanlocal\.yaml was saved")
+    instance.wait_line(r"mend +stop leanlocal and start it again")
+    (root / "wsgi.py").write_text(OK.replace("b'x'", "b'new'"))
+    instance.wait_body(b"new")
+    saves = [line for line in instance.text[len(before):].split("\n") if " save " in line]
+    assert len(saves) == 1 and "wsgi.py" in saves[0], instance.text
+
+
+def test_nothing_waits_silently(project, run):
+    late = "import time\ntime.sleep(5.5)\n" + OK
+    done = run("verify", project(dict(FILES, **{"wsgi.py": late})))
+    assert done.returncode == 0
+    assert re.search(r"wait +start: 5 s: nothing listens on port 3000 yet", done.stdout), done.stdout

@@ -12,7 +12,7 @@ static const char *const kept[] = {
 
 static const char *const passing[] = {
     ".leanlocal",
-    ".leanlocal.yaml",
+    ".leanlocal.lock",
     "app.cpython-310.pyc.140233",
     ".app.py.swp",
     ".app.py.swo",

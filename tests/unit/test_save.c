@@ -46,6 +46,9 @@ static const struct {
     {"server", "leanengine.yaml", "", "leanengine.yaml", "yaml", 0},
     {"server", "leanengine.yaml", "", "server/leanengine.yaml", "reload", 0},
     {"server", "leanengine.yaml", "install:\n  - require: [x]\n", "server/x", "install", 2},
+    // leanlocal's own options: in the project's directory, wherever the build root is
+    {"", "leanengine.yaml", "", ".leanlocal.yaml", "restart", 0},
+    {"server", "leanengine.yaml", "", ".leanlocal.yaml", "restart", 0},
     // P-12: named by an option
     {"server", "server/leanengine.yaml", "", "server/leanengine.yaml", "yaml", 0},
     {"server", "server/leanengine.yaml", "", "leanengine.yaml", "nothing", 0},
