@@ -9,6 +9,7 @@ int cmd_verify(struct command *command);
 int cmd_build(struct command *command);
 int cmd_exec(struct command *command);
 int cmd_explain(struct command *command);
+int cmd_why(struct command *command);
 int cmd_env(struct command *command);
 int cmd_status(struct command *command);
 int cmd_restart(struct command *command);

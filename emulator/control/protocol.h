@@ -163,6 +163,7 @@ const char *serving_name(enum serving serving);
 // explain   {section:"python", reveal:bool} -> {sections:[{name, title, rows, notices, error}],
 // code}
 //           (mode explain only; see engine/explain.h)
+// why       {path} -> {why:{path, exists, uploaded, effect, text, by, rule}} (mode explain only)
 enum command_kind {
 #define COMMAND(id, name) COMMAND_##id,
 #include "emulator/control/commands.def"

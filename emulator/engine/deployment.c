@@ -415,7 +415,7 @@ void deployment_fail(struct engine *engine, enum stage stage, const struct error
 // ---- changes ----
 
 // --env-file as the tree names it; NULL: none, or it lies outside of the project.
-static const char *env_file_in_project(const struct engine *engine)
+const char *deployment_env_file(const struct engine *engine)
 {
     const char *file = engine->options.env_file;
     size_t len = strlen(engine->project.dir);
@@ -436,7 +436,7 @@ void deployment_on_changed(void *context, const struct tree_change *change)
     for (size_t i = 0; i < change->paths.count; i++) {
         const char *path = change->paths.items[i];
         enum save_effect effect =
-            save_judge(&engine->project, env_file_in_project(engine), path).effect;
+            save_judge(&engine->project, deployment_env_file(engine), path).effect;
         if (effect == SAVE_OPTIONS) {
             announce_notice(engine, "note", NULL, NULL, _("stop leanlocal and start it again"),
                             _("%s was saved: %s"), path, save_effect_text(effect));

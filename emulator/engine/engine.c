@@ -74,7 +74,7 @@ static void read_options(struct engine *engine, const struct cJSON *options)
         .group = take_string(options, "group", "web"),
         .group_option = take_string(options, "group", NULL),
         .size = instance_size_find(NULL),
-        .env_file = take_string(options, "env-file", NULL),
+        .env_file = take_path(options, "env-file"),
         .build_root = take_string(options, "build-root", NULL),
         .ignore_file = take_path(options, "leanignore"),
         .keep_modes = json_get_bool(options, "keep-modes", false),

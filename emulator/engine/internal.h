@@ -208,6 +208,7 @@ void deployment_build(struct engine *engine);
 // A line for the Build pane and the progress line.
 void deployment_show_output(void *context, enum build_output kind, const char *source,
                             const char *text, size_t len);
+const char *deployment_env_file(const struct engine *engine);
 void deployment_on_changed(void *context, const struct tree_change *change);
 void deployment_on_version(void *context, const struct tree_version *version,
                            const struct error *error);

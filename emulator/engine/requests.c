@@ -6,6 +6,7 @@
 
 #include "emulator/engine/explain.h"
 #include "emulator/engine/internal.h"
+#include "emulator/engine/why.h"
 #include "sandbox/base/cleanup.h"
 #include "sandbox/base/clock.h"
 #include "sandbox/base/i18n.h"
@@ -182,6 +183,25 @@ static void handle_explain(struct engine *engine, struct server_command *command
     }
 }
 
+static void handle_why(struct engine *engine, struct server_command *command)
+{
+    struct error error = {0};
+    const char *path = json_get_string(command->arguments, "path");
+    struct cJSON *answer = NULL;
+    if (engine->mode != MODE_EXPLAIN || str_empty(path)) {
+        error_set(&error, ERROR_USAGE, _("only for an engine that looks"));
+    } else {
+        answer = why_make(engine, path, &error);
+    }
+    if (!answer) {
+        reply_error(engine, command, &error);
+        return;
+    }
+    struct cJSON *members = json_new_object();
+    json_put_tree(members, "why", answer);
+    reply_ok(engine, command, members);
+}
+
 static void handle_unknown(struct engine *engine, struct server_command *command)
 {
     struct error error = {0};
@@ -205,6 +225,7 @@ static const request_fn handlers[COMMAND__COUNT] = {
     [COMMAND_SIGNAL] = handle_signal,
     [COMMAND_ENVIRONMENT] = handle_environment,
     [COMMAND_EXPLAIN] = handle_explain,
+    [COMMAND_WHY] = handle_why,
 };
 
 static bool needs_project(enum command_kind kind)

@@ -174,7 +174,7 @@ struct verdict rules_judge(const struct rules *rules, const char *path, const ch
     if (row >= 0 && noise[row].rule != QUIET) {
         return (struct verdict){.noise = row};
     }
-    struct verdict verdict = {.noise = -1, .line = rules->root_line};
+    struct verdict verdict = {.noise = row, .line = rules->root_line};
     if (!verdict.line && rules->ignore &&
         leanignore_excludes(rules->ignore, path, is_dir, &verdict.line)) {
         verdict.uploaded = false;
@@ -192,6 +192,7 @@ struct verdict rules_judge_path(const struct rules *rules, const char *path, boo
 {
     auto_free char *copy = str_dup(path);
     bool reports = true;
+    int quiet = -1;
     for (char *at = copy;;) {
         char *end = strchr(at, '/');
         if (end) {
@@ -199,8 +200,10 @@ struct verdict rules_judge_path(const struct rules *rules, const char *path, boo
         }
         struct verdict verdict = rules_judge(rules, copy, at, end || is_dir);
         reports = reports && verdict.reports;
+        quiet = quiet >= 0 ? quiet : verdict.noise;
         if (!end || !verdict.uploaded) {
-            verdict.reports = end ? false : reports || verdict.reports;
+            verdict.reports = !end && reports;
+            verdict.noise = verdict.noise >= 0 ? verdict.noise : quiet;
             if (ret_decided) {
                 *ret_decided = steal(copy);
             }

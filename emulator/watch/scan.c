@@ -291,13 +291,11 @@ static bool is_circle(const struct node *dir, const struct stat *info)
     return depth > DEPTH_MAX;
 }
 
-// A virtualenv carries the host's absolute paths and gigabytes; `.venv` is in no default [I].
-static bool is_virtualenv(const struct scan *scan, const char *path)
+bool scan_is_virtualenv(const char *dir)
 {
-    auto_free char *mark = str_printf("%s/pyvenv.cfg", path);
-    auto_free char *old_mark = str_printf("%s/bin/activate_this.py", path);
-    return faccessat(scan->root_fd, mark, F_OK, 0) == 0 ||
-           faccessat(scan->root_fd, old_mark, F_OK, 0) == 0;
+    auto_free char *mark = fs_join(dir, "pyvenv.cfg");
+    auto_free char *old_mark = fs_join(dir, "bin/activate_this.py");
+    return access(mark, F_OK) == 0 || access(old_mark, F_OK) == 0;
 }
 
 // Our own versions, when the store lies in the project or a link leads to it.
@@ -322,7 +320,8 @@ static void set_directory(struct scan *scan, struct node *node, const char *path
         set_gone(scan, node);
         return;
     }
-    if (is_virtualenv(scan, path)) {
+    auto_free char *full = fs_join(scan->root, path);
+    if (scan_is_virtualenv(full)) {
         auto_free char *hint = str_printf(_("add %s/ to %s"), node->name, LEANIGNORE_NAME);
         if (verdict.uploaded) {
             scan_report(scan, DIAGNOSTIC_DEVIATION, path, "P-225", hint,

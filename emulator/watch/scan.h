@@ -69,6 +69,8 @@ void scan_all(struct scan *scan);
 void scan_load_rules(struct scan *scan);
 // All events that are there. true: some counted. Sets overflow, watch_errno, rules_changed.
 bool scan_events(struct scan *scan, int64_t now_ms);
+// A virtualenv carries the host's absolute paths and gigabytes; `.venv` is in no default [I].
+bool scan_is_virtualenv(const char *dir);
 // Looks at one file again; true if it is still a file that can be read.
 bool scan_look_again(struct scan *scan, struct node *node);
 void node_list_add(struct node_list *list, struct node *node);

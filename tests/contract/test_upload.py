@@ -1,5 +1,6 @@
 """What an upload holds (P-220 to P-225, P-71, P-62, P-11, P-12): the real program, and what the app would see."""
 
+import json
 import os
 import re
 import subprocess
@@ -286,6 +287,74 @@ def test_a_required_link_is_the_file_it_leads_to(project, run):
     os.symlink("real.txt", root / "link.txt")
     done = run("build", root, "--build-logs")
     assert done.returncode == 0 and "text" in done.stdout, done.stdout + done.stderr
+
+
+# ---- why ----
+
+@pytest.fixture
+def why(run):
+    def ask(root, path, *options):
+        done = run("why", root, path, "--format", "json", *options)
+        assert done.returncode == 0, done.stderr
+        answer = json.loads(done.stdout)
+        return answer["uploaded"], answer["effect"], answer.get("by"), answer.get("rule")
+    return ask
+
+
+@pytest.mark.contract("P-223", "P-11", "P-23", "P-60", "P-40")
+def test_why_a_path_does_what_it_does(project, why):
+    root = project({**BASE, "a.log": "", "dir/x.py": "", ".leanignore": "# logs\n*.log\ndir/\n", ".env": "",
+                    "w/a.whl": "", "env/pyvenv.cfg": "", "env/x.py": "", "more.env": "",
+                    "leanengine.yaml": "install:\n  - require: w\n  - use: default\n"})
+    assert why(root, "wsgi.py") == (True, "reload", None, None)
+    assert why(root, "requirements.txt") == (True, "install", None, "P-60")
+    assert why(root, ".python-version") == (True, "python", None, "P-40")
+    assert why(root, "leanengine.yaml") == (True, "yaml", None, "P-20")
+    assert why(root, "w/a.whl") == (True, "install", "leanengine.yaml:2: require", "P-23")
+    assert why(root, ".env") == (True, "instance", None, None)
+    assert why(root, "more.env", "--env-file", root / "more.env") == (True, "instance", None, None)
+    assert why(root, "a.log") == (False, "nothing", ".leanignore:2: *.log", "P-223")
+    assert why(root, "dir/x.py") == (False, "nothing", ".leanignore:3: dir/", "P-223")
+    assert why(root, "env/x.py") == (False, "nothing", "env is a virtualenv", "P-225")
+    assert why(root, ".wsgi.py.swp")[:2] == (False, "nothing")
+    assert why(root, "x.pyc") == (False, "nothing", "built-in: *.py[co], bytecode", "P-221")
+    assert why(root, ".idea/x.xml")[:2] == (True, "nothing")
+    assert why(root, "not/there.py")[:2] == (True, "reload")
+
+
+@pytest.mark.contract("P-11", "P-12", "P-221")
+def test_why_inside_and_outside_of_a_build_root(project, why, run):
+    root = project({"leanengine.yaml": "buildRoot: server\n", "doc.txt": "", "venv/x.py": "",
+                    **{"server/" + name: text for name, text in BASE.items()}})
+    assert why(root, "doc.txt") == (True, "nothing", "leanengine.yaml: buildRoot: server", "P-11")
+    assert why(root, "server/requirements.txt")[1] == "install"
+    assert why(root, "server/leanengine.yaml")[1] == "reload"
+    assert why(root, "server/leanengine.yaml", "--build-root", "server")[1] == "yaml"
+    assert why(root, "venv/x.py") == (False, "nothing", "the defaults: venv", "P-221")
+    assert why(root, str(root / "doc.txt"))[1] == "nothing"
+    done = run("why", root, "/etc/passwd")
+    assert done.returncode == 2 and "is not below" in done.stderr
+    text = run("why", root, "venv/x.py").stdout
+    assert re.search(r"(?s)venv/x\.py\n +uploaded +no\n +a save +nothing is done.*\n +by +the defaults: venv +\(P-221\)", text)
+
+
+@pytest.mark.contract("P-220", "P-28", "P-21", "P-23")
+def test_saves_do_what_why_says(project, up):
+    """What is left out, a new run: and a required file: nothing, a start, an install."""
+    root = project({**BASE, ".leanignore": "*.log\n", "a.log": "1", "need.txt": "1",
+                    "leanengine.yaml": "install:\n  - require: need.txt\n  - cat need.txt\n"})
+    instance = up(root, ready=True)
+    seen = instance.position()
+    (root / "a.log").write_text("2")
+    (root / "need.txt").write_text("2")  # the next thing that counts
+    instance.wait_line(r"install: ", since=seen)
+    instance.wait_line(r"ready", since=seen)
+    assert "a.log" not in instance.text
+    seen = instance.position()
+    text = (root / "leanengine.yaml").read_text()
+    (root / "leanengine.yaml").write_text(text + "# words\nstartupTimeout: 20\n")
+    instance.wait_line(r"ready", since=seen)
+    assert not [line for _, line in instance.lines[seen:] if re.match(r"\S+ +(build +install|stage)", line) and "cached" not in line]
 
 
 # ---- an oracle ----
