@@ -251,6 +251,10 @@ static unsigned apply_action(struct app *app, enum action action)
         return APP_RESTART;
     case ACTION_EDIT:
         return APP_EDIT;
+    case ACTION_INSTALL_PYTHON:
+        return APP_INSTALL_PYTHON;
+    case ACTION_CANCEL_INSTALL:
+        return APP_CANCEL_INSTALL;
     case ACTION_REPAINT:
         return APP_REPAINT;
     case ACTION_SUSPEND:
@@ -293,7 +297,10 @@ static void dialog_key(struct app *app, uint32_t key)
 
 static unsigned active_maps(const struct app *app)
 {
-    return KEYMAP_GLOBAL | panes[app->focus]->keymaps;
+    unsigned maps = KEYMAP_GLOBAL | panes[app->focus]->keymaps;
+    maps |= *app->snapshot.install_offer ? KEYMAP_MISSING : 0;
+    maps |= *app->snapshot.installing ? KEYMAP_INSTALLING : 0;
+    return maps;
 }
 
 unsigned app_key(struct app *app, uint32_t key)

@@ -35,6 +35,8 @@ enum app_effect { // bits: what a key asks of the loop
     APP_EDIT = 8,
     APP_SUSPEND = 16,
     APP_REPAINT = 32,
+    APP_INSTALL_PYTHON = 64,
+    APP_CANCEL_INSTALL = 128,
 };
 
 #define APP_COLS_MIN 30

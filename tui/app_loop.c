@@ -263,6 +263,13 @@ static void apply_effects(struct loop_state *state, unsigned effects)
         client_send_command(state->client, "restart");
         app_say(state->app, _("restart asked for"));
     }
+    if (effects & APP_INSTALL_PYTHON) {
+        client_send_command(state->client, "install_python");
+    }
+    if (effects & APP_CANCEL_INSTALL) {
+        client_send_command(state->client, "cancel");
+        app_say(state->app, _("cancelling the installation…"));
+    }
     if (effects & APP_QUIT) {
         quit(state);
     }

@@ -79,3 +79,13 @@ enum action keymap_action(unsigned maps, uint32_t key)
     }
     return found;
 }
+
+const char *keymap_keys_of(enum action action)
+{
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        if (rows[i].action == action) {
+            return rows[i].keys;
+        }
+    }
+    return "";
+}

@@ -39,6 +39,8 @@ enum keymap { // bits
     KEYMAP_LINES = 2,
     KEYMAP_LOGS = 4,
     KEYMAP_BUILD = 8,
+    KEYMAP_MISSING = 16, // what the snapshot offers or tells, not a pane
+    KEYMAP_INSTALLING = 32,
 };
 
 struct key_row {
@@ -53,6 +55,8 @@ struct key_row {
 const struct key_row *keymap_rows(size_t *ret_count);
 // What a key does where the maps are active; narrower maps go first.
 enum action keymap_action(unsigned maps, uint32_t key);
+// The keys of the action's row, for sentences; "" if it has none.
+const char *keymap_keys_of(enum action action);
 // One key name, "Tab", "C-c", "x"; 0: no such key. len of the name.
 uint32_t keymap_key_from_name(const char *name, size_t len);
 

@@ -72,18 +72,28 @@ static char *first_line(const char *text)
     return str_dup_len(text, strcspn(text, "\n"));
 }
 
-static char *starting_text(const struct snapshot *snapshot)
+static char *starting_text(const struct snapshot *snapshot, bool compact)
 {
     const struct snapshot_stage *stage = snapshot_running_stage(snapshot);
     const char *activity = stage ? stage_activity(stage->name) : _("starting");
+    if (*snapshot->installing && stage && strcmp(stage->name, "python") == 0) {
+        return compact ? str_printf(_("… Python %s"), snapshot->installing)
+                       : str_printf(_("… installing Python %s; %s cancels"), snapshot->installing,
+                                    keymap_keys_of(ACTION_CANCEL_INSTALL));
+    }
     if (*snapshot->url) {
         return str_printf(_("… %s; %s answers when ready"), activity, snapshot->url);
     }
     return str_printf("… %s", activity);
 }
 
-static char *failed_text(const struct snapshot *snapshot)
+static char *failed_text(const struct snapshot *snapshot, bool compact)
 {
+    if (*snapshot->install_offer && strcmp(snapshot->failure_stage, "python") == 0) {
+        return compact ? str_printf(_("✗ no Python %s"), snapshot->install_offer)
+                       : str_printf(_("✗ Python %s is not here; %s installs it"),
+                                    snapshot->install_offer, keymap_keys_of(ACTION_INSTALL_PYTHON));
+    }
     auto_free char *why = first_line(snapshot->failure);
     if (*snapshot->failure_rule) {
         return str_printf(_("✗ would not deploy: %s"), why);
@@ -112,11 +122,11 @@ static char *serving_text(const struct snapshot *snapshot, bool compact, enum st
                        : str_printf(_("! last save failed; %s still serving, healthy"),
                                     snapshot->serving_version);
     case SERVING_FAILED:
-        return failed_text(snapshot);
+        return failed_text(snapshot, compact);
     case SERVING_STOPPING:
         return str_dup(_("… stopping"));
     default:
-        return starting_text(snapshot);
+        return starting_text(snapshot, compact);
     }
 }
 
@@ -376,10 +386,26 @@ static void draw_figures(struct canvas *canvas, int row, const struct snapshot *
 }
 
 // While a build runs its last words stand here.
-static void draw_progress(struct canvas *canvas, int row, const struct snapshot *snapshot,
-                          const struct snapshot_stage *stage)
+// The stage whose output that is; NULL: none.
+static const char *progress_stage(const struct snapshot *snapshot)
 {
-    int col = canvas_text(canvas, row, 1, canvas->cols, STYLE_STRONG, stage_label(stage->name));
+    static const char *const talkative[] = {"python", "install", "build"};
+    const struct snapshot_stage *stage = snapshot_running_stage(snapshot);
+    if (*snapshot->last_output == '\0') {
+        return NULL;
+    }
+    for (size_t i = 0; stage && i < ARRAY_LEN(talkative); i++) {
+        if (strcmp(stage->name, talkative[i]) == 0) {
+            return talkative[i];
+        }
+    }
+    return *snapshot->installing ? "python" : NULL; // beside a version that serves
+}
+
+static void draw_progress(struct canvas *canvas, int row, const struct snapshot *snapshot,
+                          const char *stage)
+{
+    int col = canvas_text(canvas, row, 1, canvas->cols, STYLE_STRONG, stage_label(stage));
     auto_free char *count = snapshot->pip_collected > 0
                                 ? str_printf(_("%lld packages"), (long long)snapshot->pip_collected)
                                 : str_dup("");
@@ -396,11 +422,8 @@ void status_draw_meters(struct canvas *canvas, int row, const struct pane_model 
 {
     const struct snapshot *snapshot = model->snapshot;
     const struct snapshot_instance *instance = shown_instance(snapshot);
-    const struct snapshot_stage *stage = snapshot_running_stage(snapshot);
-    bool building =
-        stage && (strcmp(stage->name, "install") == 0 || strcmp(stage->name, "build") == 0 ||
-                  strcmp(stage->name, "python") == 0);
-    if (building && *snapshot->last_output) {
+    const char *stage = progress_stage(snapshot);
+    if (stage) {
         draw_progress(canvas, row, snapshot, stage);
     } else if (instance && snapshot->serving != SERVING_FAILED &&
                (instance->cpu_permille >= 0 || strcmp(instance->state, "healthy") == 0)) {
@@ -416,6 +439,11 @@ void status_draw_compact_meters(struct canvas *canvas, int row, const struct pan
 {
     const struct snapshot *snapshot = model->snapshot;
     const struct snapshot_instance *instance = shown_instance(snapshot);
+    const char *stage = progress_stage(snapshot);
+    if (stage && *snapshot->installing) {
+        draw_progress(canvas, row, snapshot, stage);
+        return;
+    }
     if (!instance) {
         return;
     }

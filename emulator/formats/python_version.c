@@ -178,9 +178,8 @@ static void add_wanted(struct python_version *version, const char *word, int lin
 static int take_line(struct python_version *version, const char *bytes, size_t len, int line,
                      struct error *error)
 {
-    // A CR ends the word, blanks before it are skipped: a line that begins with CR is an empty one.
     const char *end = bytes + len;
-    while (bytes < end && (*bytes == ' ' || *bytes == '\t')) {
+    while (bytes < end && strchr(" \t\r", *bytes)) {
         bytes++;
     }
     size_t word_len = 0;

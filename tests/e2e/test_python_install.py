@@ -6,6 +6,7 @@ import signal
 
 import pytest
 
+from helpers import http
 from helpers.interpreters import need_interpreter
 from helpers.pyenv import Source
 from helpers.waiting import wait_for
@@ -232,3 +233,61 @@ def test_cancelled_through_the_socket(project, place, source):
     started.wait_line("the installation of Python %s was cancelled" % version)
     assert started.wait_exit(20) == 3  # plain: what only the host can mend is not waited for
     assert source.installed() == [] and rests(place) == []
+
+
+# ---- on the screen ----
+
+def test_one_key_installs_it(project, place, screen, source):
+    gate = source.gate()
+    version = source.add("3.12", gate=gate)
+    shown = screen("up", project({**FILES, ".python-version": version}), "--host", place.address)
+    shown.wait_text("Python %s is not here; i installs it" % version)
+    shown.wait_text("i install Python")
+    shown.send_keys("i")
+    shown.wait_text("installing Python %s; x cancels" % version)
+    shown.wait_text("compiling " + version)  # in the Build pane, which nobody had to open
+    source.answer(gate, "go")
+    shown.wait_text("● healthy", 60)
+    assert "install Python" not in shown.capture()
+    shown.send_keys("q")
+    place.assert_nothing_left(8)
+
+
+def test_a_key_cancels_it(project, place, screen, source):
+    late = source.gate()
+    version = source.add("3.12", late=late)
+    shown = screen("up", project({**FILES, ".python-version": version}), "--host", place.address)
+    shown.wait_text("i install Python")
+    shown.send_keys("i")
+    wait_for(lambda: os.path.exists(source.pyenv.path(version, "half")), "half of the prefix", 30,
+             shown.capture)
+    shown.send_keys("x")
+    shown.wait_text("is not here; i installs it")
+    assert source.installed() == [] and rests(place) == []
+    shown.send_keys("i")  # once more, as if nothing had been
+    shown.wait_text("x cancel")
+    shown.send_keys("q")
+    place.assert_nothing_left(8)
+    assert source.installed() == [] and rests(place) == []
+
+
+def test_what_serves_goes_on_serving_meanwhile(project, place, screen, source):
+    """Another patch runs the app; the wanted one is made beside it, and takes over when it is there."""
+    gate = source.gate()
+    version = source.add("3.12", gate=gate)
+    near = version + "9"
+    source.pyenv.link(near, os.path.dirname(os.path.dirname(need_interpreter("3.12"))))
+    root = project({**FILES, ".python-version": version})
+    shown = screen("up", root, "--host", place.address)
+    shown.wait_text("● healthy", 60)
+    shown.send_keys("i")
+    shown.wait_text("x cancel")
+    (root / "wsgi.py").write_text(APP.replace("one", "two"))
+    wait_for(lambda: http.ask(place.address, 3000, "/").body == b"two", "the save to be served", 30,
+             shown.capture)
+    source.answer(gate, "go")
+    shown.wait_gone("x cancel", 60)
+    wait_for(lambda: source.installed() == sorted([version, near]), "the version", 10, source.installed)
+    shown.wait_text("● healthy", 60)
+    shown.send_keys("q")
+    place.assert_nothing_left(8)

@@ -122,6 +122,25 @@ static const struct line install_lines[] = {
     {28, JOURNAL_BUILD, "install", "Collecting werkzeug>=3.0", 0},
 };
 
+static const struct line missing_lines[] = {
+    {24, JOURNAL_EVENT, "detect",
+     "{\"kind\":\"stage\",\"stage\":\"detect\",\"state\":\"done\",\"ms\":3,"
+     "\"text\":\"Python runtime detected (wsgi.py, requirements.txt)\"}",
+     0},
+    {24, JOURNAL_EVENT, "python",
+     "{\"kind\":\"failed\",\"stage\":\"python\",\"text\":\".python-version:1: Python 3.12 is not "
+     "installed here (found: 3.11.7, 3.9.18)\",\"rule\":\"P-40\",\"mend\":\"pyenv install "
+     "3.12.8\"}",
+     0},
+};
+
+static const struct line fetching_lines[] = {
+    {24, JOURNAL_BUILD, "python", "$ pyenv install 3.12.8", JOURNAL_STEP},
+    {25, JOURNAL_BUILD, "python", "Downloading Python-3.12.8.tar.xz...", 0},
+    {26, JOURNAL_BUILD, "python", "Installing Python-3.12.8...", 0},
+    {28, JOURNAL_BUILD, "python", "checking for gcc... gcc", 0},
+};
+
 // ---- states ----
 
 static void set_stage(struct snapshot *s, int i, const char *state, int64_t ms, const char *detail)
@@ -254,6 +273,33 @@ static void none_state(struct snapshot *s)
     }
 }
 
+static void missing_state(struct snapshot *s)
+{
+    base_state(s);
+    s->serving = SERVING_FAILED;
+    SET(s->python, "");
+    SET(s->failure, ".python-version:1: Python 3.12 is not installed here (found: 3.11.7, 3.9.18)");
+    SET(s->failure_stage, "python");
+    SET(s->failure_rule, "P-40");
+    SET(s->install_offer, "3.12.8");
+    set_stage(s, 1, "failed", 20, "");
+    for (int i = 2; i < SNAPSHOT_STAGES; i++) {
+        set_stage(s, i, "", -1, "");
+    }
+}
+
+static void fetching_state(struct snapshot *s)
+{
+    missing_state(s);
+    s->serving = SERVING_STARTING;
+    SET(s->failure, "");
+    SET(s->failure_stage, "");
+    SET(s->install_offer, "");
+    SET(s->installing, "3.12.8");
+    SET(s->last_output, "checking for gcc... gcc");
+    set_stage(s, 1, "running", WALL_MS - 63000, "");
+}
+
 #define LINES(lines)                                                                               \
     {                                                                                              \
         lines, ARRAY_LEN(lines)                                                                    \
@@ -269,6 +315,8 @@ static const struct {
     {"installing", install_state, LINES(install_lines)},
     {"refused", refused_state, LINES(install_lines)},
     {"none", none_state, {NULL, 0}},
+    {"missing", missing_state, LINES(missing_lines)},
+    {"fetching", fetching_state, LINES(fetching_lines)},
 };
 
 static const struct {
@@ -446,6 +494,18 @@ static void test_effects(void **unused)
     assert_int_equal(app_key(app, 'e'), APP_EDIT);
     assert_int_equal(app_key(app, 12), APP_REPAINT);
     assert_int_equal(app_key(app, 'x'), 0);
+    // Only where there is something to install, or to cancel.
+    assert_int_equal(app_key(app, 'i'), 0);
+    struct snapshot *snapshot = mem_alloc(sizeof *snapshot);
+    missing_state(snapshot);
+    app_snapshot(app, snapshot, WALL_MS);
+    assert_int_equal(app_key(app, 'i'), APP_INSTALL_PYTHON);
+    assert_int_equal(app_key(app, 'x'), 0);
+    fetching_state(snapshot);
+    app_snapshot(app, snapshot, WALL_MS);
+    assert_int_equal(app_key(app, 'i'), 0);
+    assert_int_equal(app_key(app, 'x'), APP_CANCEL_INSTALL);
+    free(snapshot);
     // A letter typed into the search is no command.
     app_key(app, '/');
     assert_int_equal(app_key(app, 'q'), 0);

@@ -53,6 +53,7 @@ static void test_read(void **state)
         {"3.13.0rc1", "3.13.0rc1", 1},
         {"3.13t", "3.13t", 1},
         {"3.14-dev", "3.14-dev", 1},
+        {"\r3.10\r3.11\n", "3.10", 1},
         {"", "", 0},
         {"#3.10\n", "", 0},
         {"\xEF\xBB\xBF"
@@ -91,6 +92,9 @@ static void test_refused(void **state)
         {"4.0", "Python 2.7 and 3 only"},
         {"30", "Python 2.7 and 3 only"},
         {"1.5", "Python 2.7 and 3 only"},
+        {"2.6", "Python 2.7 and 3 only"},
+        {"2.70", "Python 2.7 and 3 only"},
+        {"3.10:3.11", "several versions stand on lines of their own"},
         {"\xFF", "is not a CPython version"},
     };
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
@@ -130,6 +134,7 @@ static void test_prefix(void **state)
         {"3.10.13", "3.10", true},    {"3.10.13", "3.1", false},    {"3.10.13", "3", true},
         {"3.10.13", "3.10.13", true}, {"3.10.13", "3.10.1", false}, {"3.13.0rc1", "3.13", false},
         {"3.13.0t", "3.13", false},   {"3.14-dev", "3.14", false},  {"2.7.18", "3", false},
+        {"3.13.0t", "3.13t", true},   {"3.13.0", "3.13t", false},
     };
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
         assert_int_equal(python_version_has_prefix(rows[i].version, rows[i].prefix),
@@ -138,6 +143,20 @@ static void test_prefix(void **state)
     assert_true(python_version_compare("3.9.18", "3.10.1") < 0);
     assert_true(python_version_compare("3.10.9", "3.10.13") < 0);
     assert_int_equal(python_version_compare("3.10", "3.10"), 0);
+    assert_true(python_version_compare("3.13.9t", "3.13.10t") < 0);
+}
+
+static void test_runtime_txt(void **state)
+{
+    (void)state;
+    static const char *const rows[][2] = {
+        {"python-2.7", "2.7"}, {"python-3.5\n", "3.5"}, {"3.6.1\r\n", "3.6.1"}, {"", NULL},
+        {"pypy-2.0", NULL},    {"nodejs", NULL},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        auto_free char *version = python_version_of_runtime_txt(rows[i][0], strlen(rows[i][0]));
+        assert_true(str_equal(version, rows[i][1]));
+    }
 }
 
 int main(void)
@@ -146,6 +165,7 @@ int main(void)
         cmocka_unit_test(test_read),
         cmocka_unit_test(test_refused),
         cmocka_unit_test(test_prefix),
+        cmocka_unit_test(test_runtime_txt),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
