@@ -6,11 +6,13 @@
 // "Continue" is given only for families that are not the internet's (AF_UNIX above all: a path must
 // be resolved with the app's own ids and directory). It is racy: a thread could swap the descriptor
 // for an internet socket between our look and the kernel's. Acceptable: whoever does that on
-// purpose exposes a port of its own developer's machine, and gains nothing inside.
+// purpose exposes a port of its own developer's machine, and gains nothing inside. connect() may
+// reach everything anyway; it is continued unless the instance itself listens where it leads.
 #include "sandbox/broker.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/seccomp.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -318,9 +320,85 @@ static int do_listen(struct broker *broker, int fd, const struct broker_socket *
     return 0;
 }
 
+// ---- connect ----
+
+// The port that one of the instance's own listeners really has; 0: none listens there. An app names
+// the port it asked for, or the one that getsockname() told it.
+static uint16_t find_listener(const struct broker *broker, uint16_t port)
+{
+    for (size_t i = 0; i < BROKER_SOCKETS; i++) {
+        const struct broker_known *known = &broker->known[i];
+        if (known->cookie && known->listening &&
+            (known->asked_port ? known->asked_port : known->actual_port) == port) {
+            return known->actual_port;
+        }
+    }
+    return 0;
+}
+
+// Nobody tells us of close(). With SO_REUSEADDR only a listener makes bind() fail.
+static bool still_listens(const struct broker *broker, uint16_t port)
+{
+    auto_close int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    int yes = 1;
+    struct sockaddr_in name = {.sin_family = AF_INET,
+                               .sin_port = htons(port),
+                               .sin_addr.s_addr = htonl(broker->rule.address)};
+    setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes);
+    return fd >= 0 && bind(fd, (struct sockaddr *)&name, sizeof name) < 0 && errno == EADDRINUSE;
+}
+
+// Begun here without waiting; a call that may wait then goes on in the kernel, which finds a
+// connection under way, whatever address the call names, and waits for that one.
+static int begin_connect(int fd, const struct broker_decision *decision)
+{
+    int flags = fcntl(fd, F_GETFL);
+    bool waits = flags >= 0 && !(flags & O_NONBLOCK);
+    if (waits) {
+        fcntl(fd, F_SETFL, flags | O_NONBLOCK);
+    }
+    int errnum = connect(fd, &decision->address.any, decision->len) == 0 ? 0 : errno;
+    if (waits) {
+        fcntl(fd, F_SETFL, flags);
+    }
+    bool under_way = errnum == EINPROGRESS || errnum == EALREADY;
+    return waits && under_way ? -1 : errnum;
+}
+
+static int do_connect(struct broker *broker, const struct seccomp_notif *request)
+{
+    const __u64 *args = request->data.args;
+    union broker_address asked = {.any.sa_family = AF_UNSPEC};
+    struct broker_socket socket;
+    struct broker_decision decision;
+    int tid = (int)request->pid;
+    socklen_t len = args[2] < sizeof asked ? (socklen_t)args[2] : (socklen_t)sizeof asked;
+    uint16_t port =
+        read_memory(tid, args[1], &asked, len) < 0 ? 0 : broker_loopback_port(&asked, len);
+    uint16_t actual = port ? find_listener(broker, port) : 0;
+    if (!actual || !still_listens(broker, actual)) {
+        return -1;
+    }
+    auto_close int fd = duplicate_socket(tid, (int)args[0]);
+    if (fd < 0 || describe(fd, &socket) < 0) {
+        return -1; // the kernel finds the words for it
+    }
+    broker_decide_connect(&broker->rule, &socket, actual, &decision);
+    if (decision.verdict != BROKER_PERFORM) {
+        return -1;
+    }
+    if (ioctl(broker->listener_fd, SECCOMP_IOCTL_NOTIF_ID_VALID, &request->id) < 0) {
+        return EINTR;
+    }
+    return begin_connect(fd, &decision);
+}
+
 // Answers one call: the errno for the app, or -1 to let the kernel go on with it.
 static int serve(struct broker *broker, const struct seccomp_notif *request)
 {
+    if (request->data.nr == SYS_connect) {
+        return do_connect(broker, request);
+    }
     const __u64 *args = request->data.args;
     bool is_bind = request->data.nr == SYS_bind;
     union broker_address asked = {.any.sa_family = AF_UNSPEC};

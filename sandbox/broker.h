@@ -1,5 +1,6 @@
 // What: the port broker: bind() and listen() of the app's IPv4 and IPv6 sockets, done by init on
-//       the instance's own loopback address.
+//       the instance's own loopback address; connect() to a loopback port that the instance itself
+//       listens on is led there.
 // Why: several instances have port 3000 on one host, nothing is exposed on the LAN, the moment of
 //       listen() is known, and what the app asked for is a fact (P-92, P-105; DESIGN 6).
 // Order: the command's process installs the filter (filter.h) and hands init the listener;
@@ -59,6 +60,12 @@ void broker_decide(const struct broker_rule *rule, const struct broker_socket *s
 // port.
 void broker_decide_unbound(const struct broker_rule *rule, const struct broker_socket *socket,
                            struct broker_decision *ret_decision);
+// The port of loopback, or of no address, that connect(<asked, asked_len>) is to reach; 0: another
+// place.
+uint16_t broker_loopback_port(const union broker_address *asked, socklen_t asked_len);
+// What connect() of this socket becomes when the instance itself listens there, on actual_port.
+void broker_decide_connect(const struct broker_rule *rule, const struct broker_socket *socket,
+                           uint16_t actual_port, struct broker_decision *ret_decision);
 void broker_print_address(uint32_t address, char out[static 16]); // "127.77.3.1"
 
 #define BROKER_SOCKETS 256 // remembered; the oldest is forgotten

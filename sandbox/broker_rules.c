@@ -147,6 +147,42 @@ void broker_decide_unbound(const struct broker_rule *rule, const struct broker_s
     *ret_decision = decision;
 }
 
+static bool leads_to_loopback(uint32_t address)
+{
+    return address == INADDR_ANY || address >> 24 == 127;
+}
+
+uint16_t broker_loopback_port(const union broker_address *asked, socklen_t asked_len)
+{
+    if (asked->any.sa_family == AF_INET && asked_len >= sizeof asked->v4) {
+        return leads_to_loopback(ntohl(asked->v4.sin_addr.s_addr)) ? ntohs(asked->v4.sin_port) : 0;
+    }
+    if (asked->any.sa_family != AF_INET6 ||
+        asked_len < offsetof(struct sockaddr_in6, sin6_scope_id)) {
+        return 0;
+    }
+    const struct in6_addr *address = &asked->v6.sin6_addr;
+    uint32_t mapped;
+    memcpy(&mapped, &address->s6_addr[12], sizeof mapped);
+    bool local = IN6_IS_ADDR_LOOPBACK(address) || IN6_IS_ADDR_UNSPECIFIED(address) ||
+                 (IN6_IS_ADDR_V4MAPPED(address) && leads_to_loopback(ntohl(mapped)));
+    return local ? ntohs(asked->v6.sin6_port) : 0;
+}
+
+void broker_decide_connect(const struct broker_rule *rule, const struct broker_socket *socket,
+                           uint16_t actual_port, struct broker_decision *ret_decision)
+{
+    struct broker_decision decision = {.verdict = BROKER_PASS};
+    if (is_stream(socket) && socket->domain == AF_INET) {
+        decision.verdict = BROKER_PERFORM;
+        decision.len = set_v4(&decision.address, rule->address, actual_port);
+    } else if (is_stream(socket) && socket->domain == AF_INET6 && !socket->v6only) {
+        decision.verdict = BROKER_PERFORM;
+        decision.len = set_mapped(&decision.address, rule->address, actual_port);
+    }
+    *ret_decision = decision;
+}
+
 void broker_print_address(uint32_t address, char out[static 16])
 {
     snprintf(out, 16, "%u.%u.%u.%u", address >> 24, address >> 16 & 255, address >> 8 & 255,

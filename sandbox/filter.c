@@ -6,6 +6,7 @@
 #include <linux/filter.h>
 #include <linux/sched.h>
 #include <linux/seccomp.h>
+#include <netinet/in.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
@@ -55,10 +56,19 @@ static struct sock_filter program[] = {
     // With the broker; BROKER_ROWS of them.
     ON(SYS_bind, GIVE(SECCOMP_RET_USER_NOTIF)),
     ON(SYS_listen, GIVE(SECCOMP_RET_USER_NOTIF)),
+    // connect() with the length of an internet address: a path of AF_UNIX is seldom as short, and
+    // is only slower then. Who uses another length is not redirected, which is no way out of
+    // anything.
+    BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_connect, 0, 5),
+    LOAD(DATA(args[2])),
+    BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, sizeof(struct sockaddr_in), 2, 0),
+    BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, sizeof(struct sockaddr_in6), 1, 0),
+    BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, sizeof(struct sockaddr_storage), 0, 1),
+    GIVE(SECCOMP_RET_USER_NOTIF),
     GIVE(SECCOMP_RET_ALLOW),
 };
 #define PROGRAM_ROWS (sizeof program / sizeof program[0])
-#define BROKER_ROWS  4
+#define BROKER_ROWS  10
 
 // SPEC_ALLOW: COMPAT(5.15): a filter would otherwise slow the app down by speculation barriers.
 #define COMMON_FLAGS SECCOMP_FILTER_FLAG_SPEC_ALLOW

@@ -9,9 +9,9 @@
 
 #include <stdbool.h>
 
-// With `broker`: bind and listen go to the returned listener (close-on-exec, the caller owns it),
-// and *ret_killable says whether the kernel keeps signals off a call that was taken. Without:
-// returns 0. -1 with errno. Needs no-new-privileges.
+// With `broker`: bind, listen and connect go to the returned listener (close-on-exec, the caller
+// owns it), and *ret_killable says whether the kernel keeps signals off a call that was taken.
+// Without: returns 0. -1 with errno. Needs no-new-privileges.
 int filter_install(bool broker, bool *ret_killable);
 // Empties every capability set of this process, the bounding set too. 0 or -1 with errno.
 int filter_drop_capabilities(void);

@@ -81,8 +81,8 @@ struct running {
     int address_fd;            // holds the loopback address; -1
     struct loop_source *timer; // start limit; later the drain's limit
     enum role role;
-    bool judged; // its failure has been told
-    bool warned_port;
+    bool judged;          // its failure has been told
+    uint16_t other_port;  // it listens there, and not on its own port; 0
     unsigned bad_rounds;  // periodic checks failed in a row
     int64_t begun_ms;     // of the save or command that caused it
     char last_round[320]; // what the last round said, to tell only news

@@ -105,6 +105,20 @@ static void on_state(void *context, struct instance *instance)
     announce(running->engine, &event);
 }
 
+// P-92: only a port that is meant for others: not one of loopback, nor any free one.
+static void note_other_port(struct running *running, const char *asked, uint16_t asked_port)
+{
+    if (asked_port == 0 || running->other_port || running_is_loopback(asked) ||
+        instance_is_listening(running->instance)) {
+        return;
+    }
+    running->other_port = asked_port;
+    announce_notice(running->engine, "note", "P-92", NULL,
+                    _("take the port from LEANCLOUD_APP_PORT"),
+                    _("the app listens on port %u; the cloud reaches port %d only"), asked_port,
+                    (int)LIMIT_APP_PORT);
+}
+
 static void on_listening(void *context, struct instance *instance, const char *asked,
                          uint16_t asked_port)
 {
@@ -115,13 +129,7 @@ static void on_listening(void *context, struct instance *instance, const char *a
     event.text = (char *)(uintptr_t)asked;
     announce(engine, &event);
     if (asked_port != LIMIT_APP_PORT) {
-        if (!instance_is_listening(instance) && !running->warned_port) {
-            running->warned_port = true;
-            announce_notice(engine, "note", "P-92", NULL,
-                            _("take the port from LEANCLOUD_APP_PORT"),
-                            _("the app listens on port %u; the cloud reaches port %d only"),
-                            asked_port, (int)LIMIT_APP_PORT);
-        }
+        note_other_port(running, asked, asked_port);
         return;
     }
     if (running->health || running->judged || running->role == ROLE_OLD ||

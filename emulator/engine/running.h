@@ -15,6 +15,8 @@ void running_judge(struct running *running, const struct error *error, const cha
 void running_judge_timeout(void *context);
 void running_judge_exit(struct running *running, int wait_status, bool app_exited);
 void running_start_health(struct running *running, int64_t interval_ms);
+// "127.0.0.1:3000", "::1:3000": nobody outside could reach it.
+bool running_is_loopback(const char *asked);
 // P-105: true: it was refused.
 bool running_refuse_loopback(struct running *running, const char *asked);
 

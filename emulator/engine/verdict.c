@@ -58,9 +58,16 @@ void running_judge_timeout(void *context)
     struct error error = {0};
     auto_free char *cloud = str_printf(TEXT_START_NO_PORT, limit_s);
     if (!instance_is_listening(running->instance) && engine->host.has[SANDBOX_NOTIFY]) {
-        error_set(&error, ERROR_APP, _("%s did not listen on port %d within %d s"),
-                  instance_name(running->instance), (int)LIMIT_APP_PORT, limit_s);
-        error_set_rule(&error, "P-103", cloud);
+        if (running->other_port) {
+            error_set(&error, ERROR_APP,
+                      _("%s listened on port %u, and not on port %d within %d s"),
+                      instance_name(running->instance), running->other_port, (int)LIMIT_APP_PORT,
+                      limit_s);
+        } else {
+            error_set(&error, ERROR_APP, _("%s did not listen on port %d within %d s"),
+                      instance_name(running->instance), (int)LIMIT_APP_PORT, limit_s);
+        }
+        error_set_rule(&error, running->other_port ? "P-91" : "P-103", cloud);
         error_set_hint(&error,
                        _("listen on 0.0.0.0 and the port in LEANCLOUD_APP_PORT, or raise "
                          "startupTimeout in leanengine.yaml (at most %d)"),
@@ -240,7 +247,7 @@ void running_start_health(struct running *running, int64_t interval_ms)
     }
 }
 
-static bool is_loopback_only(const char *asked)
+bool running_is_loopback(const char *asked)
 {
     return str_starts_with(asked, "127.") || str_starts_with(asked, "::1:") ||
            str_starts_with(asked, "[::1]") || str_starts_with(asked, "::ffff:127.");
@@ -251,7 +258,7 @@ static bool is_loopback_only(const char *asked)
 bool running_refuse_loopback(struct running *running, const char *asked)
 {
     struct engine *engine = running->engine;
-    if (!is_loopback_only(asked)) {
+    if (!running_is_loopback(asked)) {
         return false;
     }
     const char *mend = "app.run(host='0.0.0.0', port=int(os.environ['LEANCLOUD_APP_PORT']))";

@@ -528,6 +528,7 @@ class Request(object):
             'wsgi.version': (1, 0), 'wsgi.url_scheme': 'http',  # P-96
             'wsgi.input': body, 'wsgi.input_terminated': True, 'wsgi.errors': sys.stderr,
             'wsgi.multithread': True, 'wsgi.multiprocess': False, 'wsgi.run_once': False,
+            'wsgi.file_wrapper': FileWrapper,
         }
         for name, value in self.headers.items():
             if name in ('content-type', 'content-length'):
@@ -685,6 +686,27 @@ class Connection(object):
                 left -= len(data)
         except socket.error:
             pass
+
+
+class FileWrapper(object):
+    """wsgi.file_wrapper (PEP 333), which some call without asking whether it is there."""
+
+    def __init__(self, source, size=8192):
+        self.source = source
+        self.size = size
+        if hasattr(source, 'close'):
+            self.close = source.close
+
+    def __iter__(self):
+        return self
+
+    def __next__(self):
+        data = self.source.read(self.size)
+        if not data:
+            raise StopIteration
+        return data
+
+    next = __next__
 
 
 # --- the threaded server ------------------------------------------------------------------------
@@ -890,7 +912,8 @@ def serve_with_gevent(application, port):
     on_signal(signal.SIGINT, stop.set)
     # SERVER_NAME given, or gevent asks the DNS for it.
     server = gevent.pywsgi.WSGIServer(listen(port), application, log=None, handler_class=Handler,
-                                      environ={'SERVER_NAME': 'localhost'})
+                                      environ={'SERVER_NAME': 'localhost',
+                                               'wsgi.file_wrapper': FileWrapper})
     server.start()
     stop.wait()
     server.close()

@@ -149,6 +149,22 @@ def writes(environ, start_response):
     return [b'third']
 
 
+class Source(object):
+    def __init__(self):
+        self.left = [b'a' * 5000, b'b' * 5000]
+
+    def read(self, size):
+        return self.left.pop(0)[:size] if self.left else b''
+
+    def close(self):
+        EVENTS.append('source closed')
+
+
+def wrapped(environ, start_response):
+    start_response('200 OK', [])
+    return environ['wsgi.file_wrapper'](Source(), 4096)
+
+
 def empty_str(environ, start_response):
     start_response('200 OK', [('X-Allow', 'yes')])
     return ['']

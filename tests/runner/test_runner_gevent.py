@@ -64,7 +64,8 @@ def test_which_server_and_what_it_is_told(start):
     wait_until(lambda: 'started\n' in running.stdout, 'not started')
     assert 'listener 0.0.0.0:%d\n' % running.port in running.stdout
     assert 'log None\n' in running.stdout  # the balancer keeps the access log
-    assert "environ {'SERVER_NAME': " in running.stdout  # else gevent asks the DNS
+    assert "'SERVER_NAME': 'localhost'" in running.stdout  # else gevent asks the DNS
+    assert "'wsgi.file_wrapper': " in running.stdout
     assert 'handlers Handler WSGIHandler object\n' in running.stdout
     assert 'application application\n' in running.stdout
     running.terminate()

@@ -49,6 +49,12 @@ def test_write_callable(client):
     assert answer.body == b'first second third' and len(answer.chunks) == 3
 
 
+@pytest.mark.contract("P-80")
+def test_a_file_as_the_body(client, everything):
+    assert client.get('/wrapped').body == b'a' * 4096 + b'b' * 4096
+    wait_until(lambda: 'source closed' in events(everything), 'it was not closed')
+
+
 @pytest.mark.contract("P-89")
 def test_empty_str_chunk_is_skipped(client):  # P-89
     answer = client.get('/empty_str')

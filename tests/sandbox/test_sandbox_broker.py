@@ -235,6 +235,152 @@ c = socket.socket(socket.AF_UNIX); c.connect(path); print('unix')
     assert result.stdout == "unix\n" and not brokered.events("bound"), result
 
 
+# How a program names a port of its own: (family of the client's socket, address).
+OWN = [("AF_INET", "127.0.0.1"), ("AF_INET", "localhost"), ("AF_INET", "0.0.0.0"), ("AF_INET", "127.1.2.3"),
+       ("AF_INET6", "::1"), ("AF_INET6", "::ffff:127.0.0.1")]
+
+
+@pytest.mark.parametrize("family,address", OWN)
+@pytest.mark.parametrize("port", [6380, 0, 3000])
+def test_connect_to_an_own_port_over_loopback(brokered, deny, family, address, port):
+    """The port asked for, the one that getsockname() tells, and the public one, which is another in truth."""
+    if family == "AF_INET6" and not socket.has_ipv6:
+        pytest.skip("no IPv6")
+    script = """
+s = serve(socket.AF_INET, '127.0.0.1', port=%d)
+c = socket.socket(socket.%s); c.settimeout(5) if %d else None
+c.connect((%r, %d or s.getsockname()[1]))
+p, _ = s.accept(); p.sendall(b'own'); print(c.recv(9), c.getpeername()[0])
+""" % (port, family, port, address, port)
+    own, result = broker_python(brokered, script, deny=deny, options=["--actual-port", "34569"])
+    peer = own if family == "AF_INET" else "::ffff:" + own
+    assert result.stdout == "b'own' %s\n" % peer, result
+
+
+def test_connect_without_waiting(brokered, deny):
+    script = """
+import asyncio
+async def main():
+    server = await asyncio.start_server(lambda r, w: (w.write(b'async'), w.close()), '0.0.0.0', 6380)
+    reader, writer = await asyncio.open_connection('127.0.0.1', 6380)
+    print(await reader.read())
+    writer.close(); server.close()
+asyncio.run(main())
+"""
+    _, result = broker_python(brokered, script, deny=deny)
+    assert result.stdout == "b'async'\n", result
+
+
+def test_a_call_that_may_wait_waits_for_a_full_queue(brokered, deny):
+    script = """
+import threading, time
+s = socket.socket(); s.bind(('', 6380)); s.listen(0)
+first = [socket.create_connection(('127.0.0.1', 6380)) for _ in range(1)]
+done = []
+def late():
+    c = socket.socket(); c.connect(('127.0.0.1', 6380)); done.append(c.getpeername()[1])
+threads = [threading.Thread(target=late) for _ in range(3)]
+for t in threads: t.start()
+print(socket.socket().connect_ex(('127.0.0.1', 1)))
+for _ in range(4): s.accept()
+for t in threads: t.join()
+print(done)
+"""
+    _, result = broker_python(brokered, script, deny=deny)
+    assert result.stdout == "111\n[6380, 6380, 6380]\n", result
+
+
+def test_what_is_no_own_port_stays_where_it_is(brokered, deny):
+    """A service of the host on loopback (P-214), also when an own listener of that port has gone."""
+    script = """
+port = int(sys.argv[1])
+s = serve(socket.AF_INET, '', port=port); s.close()
+print(socket.create_connection(('127.0.0.1', port)).recv(9), flush=True)
+t = serve(socket.AF_INET, '', port=port)
+c = socket.create_connection(('127.0.0.1', port)); p, _ = t.accept(); p.sendall(b'own'); print(c.recv(9))
+print(socket.socket().connect_ex(('127.0.0.1', 1)), socket.socket().connect_ex(('127.0.0.1', 0)))
+"""
+    with socket.socket() as host:
+        host.bind(("127.0.0.1", 0))
+        host.listen(5)
+        process = brokered.start(PYTHON, "-c", SERVE + script, str(host.getsockname()[1]), deny=deny,
+                                 options=options(new_address()))
+        host.settimeout(10)
+        peer, _ = host.accept()
+        peer.sendall(b"host")
+        peer.close()
+        out, err = process.communicate(timeout=10)
+    assert out == "b'host'\nb'own'\n111 111\n", out + err
+
+
+def test_two_instances_do_not_meet_on_loopback(brokered, deny):
+    processes = []
+    for number in range(2):
+        script = SERVE + """
+s = serve(socket.AF_INET, '127.0.0.1', port=6380); print('up', flush=True); sys.stdin.readline()
+c = socket.create_connection(('127.0.0.1', 6380)); p, _ = s.accept(); print(p.getsockname()[0], flush=True)
+"""
+        address = new_address()
+        command = brokered.command("--stdin", *options(address)) + ["--", PYTHON, "-c", script]
+        process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+                                   env=dict(os.environ, LEANLOCAL_SANDBOX_DENY=deny))
+        assert process.stdout.readline() == "up\n"
+        processes.append((address, process))
+    for address, process in processes:
+        process.stdin.write("go\n")
+        process.stdin.flush()
+        assert process.stdout.readline() == address + "\n"
+        assert process.wait(timeout=10) == 0
+        process.stdin.close()
+        process.stdout.close()
+
+
+def test_unix_sockets_connect_as_ever(brokered, deny):
+    """Also with a path as short as an internet address."""
+    script = """
+import os
+import tempfile; os.chdir(tempfile.mkdtemp())
+for path in ('a', 'a' * 13, 'a' * 25, 'a' * 100):
+    s = socket.socket(socket.AF_UNIX); s.bind(path); s.listen(1)
+    c = socket.socket(socket.AF_UNIX); c.connect(path); c.close()
+print('unix')
+"""
+    _, result = broker_python(brokered, script, deny=deny)
+    assert result.stdout == "unix\n", result
+
+
+def test_errors_of_connect_are_the_kernels(brokered, deny):
+    script = """
+import ctypes, errno
+libc = ctypes.CDLL(None, use_errno=True)
+def call(fd, address, length):
+    ctypes.set_errno(0)
+    return 'ok' if libc.connect(fd, address, length) == 0 else errno.errorcode[ctypes.get_errno()]
+s = serve(socket.AF_INET, '127.0.0.1', port=6380)
+good = b'\\x02\\x00' + (6380).to_bytes(2, 'big') + bytes([127, 0, 0, 1]) + bytes(120)
+c = socket.socket()
+print(call(999, good, 16), call(0, good, 16), call(c.fileno(), ctypes.c_void_p(8), 16), call(c.fileno(), good, 3),
+      call(c.fileno(), good, 128), call(c.fileno(), good, 16), call(s.fileno(), good, 16))
+"""
+    _, result = broker_python(brokered, script, deny=deny)
+    assert result.stdout.split() == ["EBADF", "ENOTSOCK", "EFAULT", "EINVAL", "ok", "EISCONN", "EISCONN"], result
+
+
+def test_alarms_during_connect(brokered, deny):
+    script = """
+import signal
+s = serve(socket.AF_INET, '127.0.0.1', port=6380); s.listen(500)
+hits = []
+signal.signal(signal.SIGALRM, lambda *a: hits.append(1)); signal.siginterrupt(signal.SIGALRM, False)
+signal.setitimer(signal.ITIMER_REAL, 0.0005, 0.0005)
+for i in range(300):
+    c = socket.socket(); c.connect(('127.0.0.1', 6380)); s.accept()[0].close(); c.close()
+signal.setitimer(signal.ITIMER_REAL, 0); print('done', len(hits) > 0)
+"""
+    _, result = broker_python(brokered, script, deny=deny)
+    assert result.stdout == "done True\n", result
+
+
 def test_alarms_during_bind(brokered, deny):
     script = """
 import signal

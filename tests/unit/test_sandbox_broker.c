@@ -210,12 +210,68 @@ static void test_unbound(void **state)
     assert_int_equal(decision.verdict, BROKER_PASS);
 }
 
+static void test_ports_of_loopback(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *asked;
+        uint16_t port;
+    } rows[] = {
+        {"127.0.0.1 6380", 6380},
+        {"127.9.9.9 80", 80},
+        {"0.0.0.0 80", 80},
+        {"10.0.0.1 80", 0},
+        {"128.0.0.1 80", 0},
+        {"126.255.255.255 80", 0},
+        {"::1 80", 80},
+        {":: 80", 80},
+        {"::2 80", 0},
+        {"::ffff:127.0.0.1 6380", 6380},
+        {"::ffff:8.8.8.8 53", 0},
+        {"2001:db8::1 80", 0},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        union broker_address asked;
+        socklen_t len = parse(rows[i].asked, &asked);
+        assert_int_equal(broker_loopback_port(&asked, len), rows[i].port);
+        assert_int_equal(broker_loopback_port(&asked, 15), 0);
+        asked.any.sa_family = AF_UNIX;
+        assert_int_equal(broker_loopback_port(&asked, len), 0);
+    }
+}
+
+static void test_connect(void **state)
+{
+    (void)state;
+    static const struct {
+        struct broker_socket socket;
+        const char *expected; // "" it is let through
+    } rows[] = {
+        {TCP4, "127.77.3.1 34000"},
+        {TCP6, "::ffff:127.77.3.1 34000"},
+        {ONLY6, ""},
+        {UDP4, ""},
+        {UDP6, ""},
+        {LOCAL, ""},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        struct broker_decision decision;
+        char got[80] = "";
+        broker_decide_connect(&rule, &rows[i].socket, 34000, &decision);
+        if (decision.verdict == BROKER_PERFORM) {
+            print(&decision.address, decision.len, got, sizeof got);
+        }
+        assert_string_equal(got, rows[i].expected);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_rules),   cmocka_unit_test(test_dual_stack_is_switched_on),
         cmocka_unit_test(test_lengths), cmocka_unit_test(test_family_left_out),
-        cmocka_unit_test(test_unbound),
+        cmocka_unit_test(test_unbound), cmocka_unit_test(test_ports_of_loopback),
+        cmocka_unit_test(test_connect),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
