@@ -26,16 +26,22 @@ static void on_scan_notice(void *context, const char *text)
     diagnostics_add(&explanation->diagnostics, DIAGNOSTIC_NOTE, NULL, 0, 0, NULL, NULL, "%s", text);
 }
 
+// As `why` would say it.
 static void add_left_out(struct explanation *explanation, const struct rules *rules,
-                         const char *path, bool is_dir)
+                         const char *path, const char *name, bool is_dir)
 {
-    unsigned line = 0;
+    struct verdict verdict = rules_judge(rules, path, name, is_dir);
     auto_free char *note = NULL;
-    if (rules->ignore && leanignore_excludes(rules->ignore, path, is_dir, &line)) {
-        note = str_printf("%s:%u", LEANIGNORE_NAME, line);
+    if (verdict.noise >= 0 && rules_is_skipped(verdict.noise)) {
+        const char *reason = rules_noise_reason(verdict.noise);
+        note = str_printf(_("built-in: %s%s%s"), rules_noise_pattern(verdict.noise),
+                          reason ? ", " : "", reason ? reason : "");
+    } else if (verdict.line) {
+        const char *pattern = leanignore_pattern(rules->ignore, verdict.line);
+        note = rules->is_default ? str_printf(_("the defaults: %s"), pattern)
+                                 : str_printf("%s:%u: %s", rules->shown, verdict.line, pattern);
     }
-    explain_row(explanation, _("left out"), note ? note : _("built-in rule"), "%s%s", path,
-                is_dir ? "/" : "");
+    explain_row(explanation, _("left out"), note, "%s%s", path, is_dir ? "/" : "");
 }
 
 // What the scan did not take, from the top down; a directory that is left out stands for all in it.
@@ -55,7 +61,7 @@ static size_t find_left_out(struct explanation *explanation, const struct scan *
         const struct node *node = inventory_find(&scan->inventory, dir, name);
         if (!node || (node->kind == NODE_FILE && !node->uploaded)) {
             auto_free char *full = fs_join(path, name);
-            add_left_out(explanation, &scan->rules, own, fs_is_dir(full));
+            add_left_out(explanation, &scan->rules, own, name, fs_is_dir(full));
             found++;
         }
     }

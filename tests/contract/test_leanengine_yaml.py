@@ -153,7 +153,8 @@ WARNED = [
 ]
 
 
-@pytest.mark.contract("P-20", "P-21", "P-22", "P-24", "P-25", "P-26", "P-27", "P-28", "P-29", "P-30", "P-31", "P-32", "P-33", "P-35")
+@pytest.mark.contract("P-20", "P-21", "P-22", "P-24", "P-25", "P-26", "P-27", "P-28", "P-29", "P-30", "P-31", "P-32",
+                      "P-35")
 @pytest.mark.parametrize("text, at, word, mend", WARNED)
 def test_warned(look, text, at, word, mend):
     seen = look(text)

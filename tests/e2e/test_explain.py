@@ -79,9 +79,19 @@ def test_what_is_uploaded_and_what_not(project, run):
     assert ("files", "4") in rows["upload"]
     left = {row["value"]: row["note"] for row in sections["upload"]["rows"]
             if row["name"] == "left out"}
-    assert left["private/"] == ".leanignore:1"
-    assert left["a.log"] == left["app/b.log"] == ".leanignore:2"
-    assert ".git/" in left
+    assert left["private/"] == ".leanignore:1: private/"
+    assert left["a.log"] == left["app/b.log"] == ".leanignore:2: *.log"
+    assert left[".git/"].startswith("built-in: .git")
+
+
+def test_left_out_is_what_why_says(project, run):
+    root = project(dict(FILES, **{"venv/x.py": "", "a.pyc": "", "b~": "", ".leanlocal.yaml": "", "c.py": ""}))
+    _, sections, _ = look(run, root, "--section", "upload")
+    rows = [row for row in sections["upload"]["rows"] if row["name"] == "left out"]
+    assert {row["value"] for row in rows} == {"venv/", "a.pyc", "b~", ".leanlocal.yaml"}
+    for row in rows:
+        answer = json.loads(run("why", root, row["value"], "--format", "json").stdout)
+        assert not answer["uploaded"] and answer.get("by") == row.get("note"), answer
 
 
 def test_stages_show_the_steps(project, run):
