@@ -31,25 +31,46 @@ static bool asks_for_build(enum yaml_stage changed)
     return changed != YAML_STAGE_NOTHING && changed <= YAML_STAGE_BUILD;
 }
 
-// P-1 where the file is there, but the upload leaves it out: by which line.
+// Why the upload lacks a file that is there. false: no reason is known.
+static bool explain_absence(const struct engine *engine, const struct rules *rules,
+                            const char *path, struct error *error)
+{
+    auto_free char *full = fs_join(engine->project.dir, path);
+    struct view version;
+    view_of_version(&version, &engine->deployment.version.lowers);
+    bool lacks = view_kind(&version, path) == VIEW_NOTHING;
+    view_release(&version);
+    if (!lacks || !fs_is_file(full)) {
+        return false;
+    }
+    if (engine->options.from_git) {
+        error_set_hint(error, _("%s is there, but not committed"), path);
+        return true;
+    }
+    struct verdict verdict = rules_judge_path(rules, path, false, NULL);
+    const char *pattern = verdict.uploaded ? NULL : leanignore_pattern(rules->ignore, verdict.line);
+    if (pattern) {
+        error_set_hint(error, _("%s is there, but left out of the upload by %s:%u: %s"), path,
+                       rules->shown, verdict.line, pattern);
+    }
+    return pattern != NULL;
+}
+
 void deployment_explain_missing(const struct engine *engine, struct error *error)
 {
     static const char *const needed[] = {"wsgi.py", "requirements.txt"};
     struct rules rules = {0};
     if (!str_equal(error->rule, "P-1") ||
-        rules_load(&rules, engine->project.dir, engine->options.ignore_file, NULL, NULL) < 0) {
+        (!engine->options.from_git &&
+         rules_load(&rules, engine->project.dir, engine->options.ignore_file, NULL, NULL) < 0)) {
         rules_release(&rules);
         return;
     }
     for (size_t i = 0; i < ARRAY_LEN(needed); i++) {
         const char *sub = engine->project.build_sub;
         auto_free char *path = *sub ? fs_join(sub, needed[i]) : str_dup(needed[i]);
-        auto_free char *full = fs_join(engine->project.dir, path);
-        struct verdict verdict = rules_judge_path(&rules, path, false, NULL);
-        const char *pattern = leanignore_pattern(rules.ignore, verdict.line);
-        if (!verdict.uploaded && pattern && fs_is_file(full)) {
-            error_set_hint(error, _("%s is there, but left out of the upload by %s:%u: %s"), path,
-                           rules.shown, verdict.line, pattern);
+        if (explain_absence(engine, &rules, path, error)) {
+            break;
         }
     }
     rules_release(&rules);
@@ -405,7 +426,8 @@ void deployment_fail(struct engine *engine, enum stage stage, const struct error
     }
     // What only a change outside the project can mend is not worth waiting for without a screen.
     bool host = error.kind == ERROR_HOST && !engine->options.interactive;
-    if (!engine->has_served && (host || str_equal(error.rule, "P-1"))) {
+    bool hopeless = host || error.kind == ERROR_USAGE || str_equal(error.rule, "P-1");
+    if (!engine->has_served && hopeless) {
         engine_stop(engine, code, NULL);
         return;
     }

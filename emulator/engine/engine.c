@@ -78,6 +78,7 @@ static void read_options(struct engine *engine, const struct cJSON *options)
         .build_root = take_string(options, "build-root", NULL),
         .ignore_file = take_path(options, "leanignore"),
         .keep_modes = json_get_bool(options, "keep-modes", false),
+        .from_git = str_equal(json_get_string(options, "from"), "git"),
         .no_cache = json_get_bool(options, "no-cache", false),
         .build_logs = json_get_bool(options, "build-logs", false),
         .legacy_default = json_get_bool(options, "legacy-default", false),
@@ -321,6 +322,7 @@ static int start_tree(struct engine *engine, struct error *error)
         .root = engine->project.dir,
         .ignore_file = engine->options.ignore_file,
         .keep_modes = engine->options.keep_modes,
+        .from_git = engine->options.from_git,
         .store = store,
         .watch = engine->mode == MODE_UP,
         .own_files = engine->host.is_root && engine->host.maps_ids,
@@ -419,7 +421,8 @@ static int check_project(struct engine *engine, struct error *error)
 
 static int start_pipeline(struct engine *engine, struct error *error)
 {
-    if (check_project(engine, error) < 0) {
+    // What is committed is known when it is cut.
+    if (!engine->options.from_git && check_project(engine, error) < 0) {
         return -1;
     }
     announce_level(engine);

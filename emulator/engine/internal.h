@@ -59,7 +59,7 @@ struct engine_options {
     char *env_file;
     char *build_root;
     char *ignore_file; // --leanignore, absolute
-    bool keep_modes;
+    bool keep_modes, from_git;
     bool no_cache, build_logs, legacy_default, install_python, detach, interactive;
 };
 

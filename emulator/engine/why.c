@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "emulator/project/save.h"
+#include "emulator/version/git.h"
 #include "emulator/watch/scan.h"
 #include "sandbox/base/cleanup.h"
 #include "sandbox/base/fs.h"
@@ -114,7 +115,30 @@ static void judge_save(struct why *why)
     }
 }
 
-static void judge(struct why *why)
+// --from git: what is committed counts, and only a commit is a save.
+static int judge_git(struct why *why, struct error *error)
+{
+    struct git git;
+    struct git_listing listing = {0};
+    char tree[GIT_ID_SIZE];
+    int result = git_open(&git, why->engine->project.dir, error);
+    if (result == 0) {
+        result = git_head(&git, tree, error) < 0 ? -1 : git_list(&git, tree, &listing, error);
+    }
+    if (result == 0 && !strlist_contains(&listing.files, why->path)) {
+        left_out(why, _("nothing is done: it is not committed"));
+        why->rule = "P-220";
+    } else if (result == 0) {
+        why->uploaded = true;
+        judge_save(why);
+        why->by = why->by ? why->by : str_dup(_("when it is committed"));
+    }
+    git_listing_release(&listing);
+    git_release(&git);
+    return result;
+}
+
+static void judge_files(struct why *why)
 {
     auto_free char *decided = NULL;
     struct verdict verdict = rules_judge_path(&why->rules, why->path, why->is_dir, &decided);
@@ -154,7 +178,8 @@ static void load_project(struct engine *engine, const struct rules *rules)
 struct cJSON *why_make(struct engine *engine, const char *path, struct error *error)
 {
     struct why why = {.engine = engine};
-    if (rules_load(&why.rules, engine->project.dir, engine->options.ignore_file, NULL, error) < 0) {
+    if (!engine->options.from_git &&
+        rules_load(&why.rules, engine->project.dir, engine->options.ignore_file, NULL, error) < 0) {
         rules_release(&why.rules);
         return NULL;
     }
@@ -168,7 +193,13 @@ struct cJSON *why_make(struct engine *engine, const char *path, struct error *er
     auto_free char *full = fs_join(engine->project.dir, why.path);
     why.exists = fs_exists(full);
     why.is_dir = fs_is_dir(full) || str_ends_with(path, "/");
-    judge(&why);
+    if (!engine->options.from_git) {
+        judge_files(&why);
+    } else if (judge_git(&why, error) < 0) {
+        free(why.path);
+        rules_release(&why.rules);
+        return NULL;
+    }
     struct cJSON *answer = json_new_object();
     json_put_string(answer, "path", why.path);
     json_put_bool(answer, "exists", why.exists);

@@ -14,6 +14,7 @@
 
 #include "emulator/version/cut.h"
 #include "emulator/watch/frame.h"
+#include "emulator/watch/helper_git.h"
 #include "emulator/watch/scan.h"
 #include "emulator/watch/tree.h"
 #include "sandbox/base/clock.h"
@@ -37,6 +38,7 @@ struct helper {
     int64_t scanned_ms; // when the first scan was done
     struct scan scan;
     struct cut cut;
+    struct helper_git *git; // instead of the files; NULL: the files
     size_t last_file_count; // of the version that an older helper cut last
     struct strlist tags;    // cuts that were asked for
     int64_t cut_asked_ms;
@@ -193,6 +195,16 @@ static void collect_news(struct helper *helper, struct strlist *paths, size_t *r
     }
 }
 
+static void send_changed(struct helper *helper, size_t total, const struct strlist *paths)
+{
+    size_t begin = frame_begin(&helper->out, FRAME_CHANGED);
+    frame_add_number(&helper->out, total);
+    frame_add_number(&helper->out, helper->rescanned);
+    frame_add_list(&helper->out, paths);
+    frame_end(&helper->out, begin);
+    flush(helper);
+}
+
 static void tell(struct helper *helper, size_t more)
 {
     struct scan *scan = &helper->scan;
@@ -205,15 +217,28 @@ static void tell(struct helper *helper, size_t more)
     size_t total = more;
     collect_news(helper, &paths, &total);
     if (total > 0) {
-        size_t begin = frame_begin(&helper->out, FRAME_CHANGED);
-        frame_add_number(&helper->out, total);
-        frame_add_number(&helper->out, helper->rescanned);
-        frame_add_list(&helper->out, &paths);
-        frame_end(&helper->out, begin);
-        flush(helper);
+        send_changed(helper, total, &paths);
     }
     helper->rescanned = false;
     strlist_clear(&paths);
+}
+
+// A commit is a save of all that it changed.
+static void tell_commits(struct helper *helper)
+{
+    struct strlist all = {0};
+    helper_git_news(helper->git, &all);
+    if (all.count > 0) {
+        struct strlist named = {0};
+        size_t bytes = 0;
+        for (size_t i = 0; i < all.count && i < PATHS_MAX && bytes < PATHS_BYTES; i++) {
+            bytes += strlen(all.items[i]);
+            strlist_add(&named, all.items[i]);
+        }
+        send_changed(helper, all.count, &named);
+        strlist_clear(&named);
+    }
+    strlist_clear(&all);
 }
 
 // ---- watching, or not ----
@@ -315,7 +340,13 @@ static void cut_now(struct helper *helper)
 
     struct tree_version version = {0};
     struct error error = {0};
-    if (helper->scan.rules_error.kind != ERROR_NONE) {
+    if (helper->git) {
+        if (helper_git_cut(helper->git, tag, &helper->cut, &version, &error) < 0) {
+            send_failed(helper, tag, &error);
+        } else {
+            send_version(helper, &version);
+        }
+    } else if (helper->scan.rules_error.kind != ERROR_NONE) {
         send_failed(helper, tag, &helper->scan.rules_error); // P-223: the deploy is aborted
     } else if (cut_version(&helper->cut, &helper->scan, tag, &version, &error) < 0) {
         send_failed(helper, tag, &error);
@@ -333,6 +364,11 @@ static bool serve_cuts(struct helper *helper)
 {
     while (helper->tags.count > 0 && !helper->ended) {
         int64_t now_ms = clock_now_ms();
+        if (helper->git) {
+            tell_commits(helper);
+            cut_now(helper);
+            continue;
+        }
         if (!helper->watch || helper->polling) {
             if (now_ms - helper->scanned_ms > JUST_SCANNED_MS) {
                 scan_all(&helper->scan);
@@ -427,6 +463,14 @@ static const char *last_part(const char *path)
     return slash ? slash + 1 : path;
 }
 
+static int start_git(struct helper *helper, const char *root, struct error *error)
+{
+    helper->git = mem_alloc(sizeof *helper->git);
+    helper->git->report = send_diagnostic;
+    helper->git->context = helper;
+    return helper_git_start(helper->git, root, helper->watch, error);
+}
+
 static int start(struct helper *helper, struct frame *frame, struct error *error)
 {
     auto_free char *root = frame_text(frame);
@@ -442,17 +486,21 @@ static int start(struct helper *helper, struct frame *frame, struct error *error
     struct strlist keep = {0};
     frame_list(frame, &lowers);
     frame_list(frame, &keep);
+    helper->scan.no_rules = (flags & START_GIT) != 0;
     int result = scan_init(&helper->scan, root, *ignore_file ? ignore_file : NULL, error);
     if (result == 0) {
         result = cut_init(&helper->cut, store, owner, &keep, error);
         helper->cut.keep_modes = (flags & START_KEEP_MODES) != 0;
+    }
+    if (result == 0 && flags & START_GIT) {
+        result = start_git(helper, root, error);
     }
     struct stat info;
     if (result == 0 && stat(store, &info) == 0) {
         helper->scan.store_dev = info.st_dev;
         helper->scan.store_ino = info.st_ino;
     }
-    if (result == 0 && lowers.count > 0) {
+    if (result == 0 && lowers.count > 0 && !helper->git) {
         helper->cut.base = str_dup(last_part(lowers.items[lowers.count - 1]));
         helper->cut.delta = lowers.count > 1 ? str_dup(last_part(lowers.items[0])) : NULL;
     }
@@ -464,14 +512,16 @@ static int start(struct helper *helper, struct frame *frame, struct error *error
 static void first_scan(struct helper *helper)
 {
     struct scan *scan = &helper->scan;
-    if (helper->watch) {
-        start_watching(helper);
+    if (!helper->git) {
+        if (helper->watch) {
+            start_watching(helper);
+        }
+        scan->quiet = true;
+        scan_all(scan);
+        scan->quiet = !helper->watch; // then nothing is ever told
+        helper->scanned_ms = clock_now_ms();
+        check_watching(helper);
     }
-    scan->quiet = true;
-    scan_all(scan);
-    scan->quiet = !helper->watch; // then nothing is ever told
-    helper->scanned_ms = clock_now_ms();
-    check_watching(helper);
     size_t begin = frame_begin(&helper->out, FRAME_READY);
     frame_add_number(&helper->out, scan->inventory.files);
     frame_add_number(&helper->out, helper->polling);
@@ -534,7 +584,9 @@ static int64_t earlier(int64_t a, int64_t b)
 
 static int next_wait(struct helper *helper, int64_t now_ms)
 {
-    int64_t wait = helper->watch ? settle_wait(&helper->scan.settle, now_ms) : -1;
+    int64_t wait = helper->git     ? helper_git_wait(helper->git, now_ms)
+                   : helper->watch ? settle_wait(&helper->scan.settle, now_ms)
+                                   : -1;
     if (helper->polling) {
         wait = earlier(wait, helper->next_poll_ms > now_ms ? helper->next_poll_ms - now_ms : 0);
     }
@@ -551,6 +603,13 @@ static int next_wait(struct helper *helper, int64_t now_ms)
 static void take_turn(struct helper *helper)
 {
     struct scan *scan = &helper->scan;
+    if (helper->git) {
+        if (helper_git_wait(helper->git, clock_now_ms()) == 0) {
+            tell_commits(helper);
+        }
+        serve_cuts(helper);
+        return;
+    }
     scan_events(scan, clock_now_ms());
     check_watching(helper);
     if (scan->overflow && helper->watch) {
@@ -582,8 +641,9 @@ int tree_helper_main(int argc, char **argv)
     while (!helper->ended) {
         struct pollfd fds[2] = {{.fd = ENGINE_FD, .events = POLLIN}, {.fd = -1, .events = POLLIN}};
         bool started = helper->scan.root != NULL;
-        if (helper->scan.watcher) {
-            fds[1].fd = watcher_fd(helper->scan.watcher);
+        struct watcher *watcher = helper->git ? helper->git->watcher : helper->scan.watcher;
+        if (watcher) {
+            fds[1].fd = watcher_fd(watcher);
         }
         int ready = poll(fds, 2, started ? next_wait(helper, clock_now_ms()) : -1);
         if (ready < 0 && errno != EINTR) {
@@ -601,6 +661,10 @@ int tree_helper_main(int argc, char **argv)
     }
     if (helper->scan.root) {
         scan_release(&helper->scan);
+    }
+    if (helper->git) {
+        helper_git_release(helper->git);
+        free(helper->git);
     }
     cut_release(&helper->cut);
     strlist_clear(&helper->tags);

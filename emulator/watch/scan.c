@@ -644,7 +644,9 @@ int scan_init(struct scan *scan, const char *root, const char *ignore_file, stru
     inventory_init(&scan->inventory);
     scan->inventory.root->reports = true;
     settle_init(&scan->settle);
-    scan_load_rules(scan);
+    if (!scan->no_rules) {
+        scan_load_rules(scan);
+    }
     return 0;
 }
 

@@ -39,6 +39,7 @@ struct scan {
     struct inventory inventory;
     struct rules rules;
     char *ignore_file;           // --leanignore, or NULL
+    bool no_rules;               // git has its own
     struct error rules_error;    // the deploy would be aborted: cut nothing
     struct watcher *watcher;     // NULL: not watching, or polling
     struct watch_entry *watches; // by descriptor

@@ -110,7 +110,8 @@ static void send_start(struct tree *tree)
     frame_add_text(&tree->out, tree->ignore_file);
     frame_add_number(&tree->out, (tree->options.watch ? START_WATCH : 0u) |
                                      (tree->options.own_files ? START_OWN : 0u) |
-                                     (tree->options.keep_modes ? START_KEEP_MODES : 0u));
+                                     (tree->options.keep_modes ? START_KEEP_MODES : 0u) |
+                                     (tree->options.from_git ? START_GIT : 0u));
     frame_add_number(&tree->out, tree->options.uid);
     frame_add_number(&tree->out, tree->options.gid);
     frame_add_number(&tree->out, tree->last_file_count);

@@ -29,6 +29,7 @@ struct tree_options {
                        // if missing, emptied of what dead engines left
     const char *ignore_file; // --leanignore (absolute), or NULL
     bool keep_modes;         // not P-71: executable bits stay
+    bool from_git;           // what is committed instead of the files (P-220)
     bool watch;              // false: scan once and cut only (verify, build, exec)
     bool own_files;          // real root: give the version's files to uid/gid below
     uint32_t uid, gid;

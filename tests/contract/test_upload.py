@@ -1,8 +1,10 @@
 """What an upload holds (P-220 to P-225, P-71, P-62, P-11, P-12): the real program, and what the app would see."""
 
+import functools
 import json
 import os
 import re
+import shutil
 import subprocess
 
 import pytest
@@ -11,17 +13,38 @@ WSGI = "def application(environ, start_response):\n    start_response('200 OK', 
 BASE = {"wsgi.py": WSGI, "requirements.txt": "", ".python-version": "3\n"}
 
 
+class Upload:
+    """Of a project: names {path below the app's root: mode}, and what a build says."""
+
+    def __init__(self, run, root, options):
+        self.run, self.root, self.options = run, root, options
+
+    @functools.cached_property
+    def names(self):
+        done = self.run("exec", self.root, *self.options, "--", "find", ".", "-type", "f", "-printf", "%P %m\n")
+        assert done.returncode == 0, done.stderr
+        return dict(line.rsplit(" ", 1) for line in done.stdout.splitlines())
+
+    @functools.cached_property
+    def said(self):
+        done = self.run("build", self.root, *self.options)
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout + done.stderr
+
+
 @pytest.fixture
 def upload(project, run):
-    """upload(files, *options, setup=f) -> (names below the app's root, what was said)"""
-    def look(files, *options, setup=None, base=None):
-        root = project({**(BASE if base is None else base), **files})
+    """upload(files, *options, setup=f) -> Upload"""
+    def make(files, *options, setup=None):
+        root = project({**BASE, **files})
         if setup:
             setup(root)
-        done = run("exec", root, *options, "--", "find", ".", "-type", "f", "-printf", "%P %m\n")
-        assert done.returncode == 0, done.stderr
-        return dict(line.rsplit(" ", 1) for line in done.stdout.splitlines()), done.stderr
-    return look
+        return Upload(run, root, options)
+    return make
+
+
+def words(done):
+    return done.stdout + done.stderr
 
 
 def touch(*names):
@@ -51,25 +74,25 @@ RULES = {
 def test_patterns_as_the_tool_reads_them(upload):
     gone = {name for out, _ in RULES.values() for name in out}
     kept = {name for _, stays in RULES.values() for name in stays}
-    names, _ = upload({**touch(*sorted(gone | kept)), ".leanignore": "\n".join(RULES) + "\n"})
-    assert gone & set(names) == set()
-    assert kept - set(names) == set()
+    it = upload({**touch(*sorted(gone | kept)), ".leanignore": "\n".join(RULES) + "\n"})
+    assert gone & set(it.names) == set()
+    assert kept - set(it.names) == set()
 
 
 @pytest.mark.contract("P-223")
 def test_order_negation_and_comments(upload):
-    names, _ = upload({
+    it = upload({
         **touch("a.log", "keep.log", "dir/keep.log", "#no", " #x", "hash", "dropped.log"),
         ".leanignore": "# hash\n*.log\n!keep.log\ndir/\n!dir/keep.log\n #x\n!dropped.log\ndropped*\n"})
-    assert "keep.log" in names and "hash" in names and "#no" in names
-    assert not {"a.log", " #x", "dropped.log"} & set(names)
-    assert "dir/keep.log" not in names  # nothing below an excluded directory is ever visited
+    assert "keep.log" in it.names and "hash" in it.names and "#no" in it.names
+    assert not {"a.log", " #x", "dropped.log"} & set(it.names)
+    assert "dir/keep.log" not in it.names  # nothing below an excluded directory is ever visited
 
 
 @pytest.mark.contract("P-220")
 def test_gitignore_is_never_asked(upload):
-    names, _ = upload({".gitignore": "secret.py\n", "secret.py": "", ".leanignore": "other\n"})
-    assert {"secret.py", ".gitignore"} <= set(names)
+    it = upload({".gitignore": "secret.py\n", "secret.py": "", ".leanignore": "other\n"})
+    assert {"secret.py", ".gitignore"} <= set(it.names)
 
 
 @pytest.mark.contract("P-220", "P-1")
@@ -94,21 +117,21 @@ def test_what_is_left_out_is_not_read(project, run, wheelhouse):
 
 @pytest.mark.contract("P-221")
 def test_defaults_when_there_is_no_file(upload):
-    names, said = upload(touch(".git/HEAD", ".DS_Store", ".avoscloud/x", ".leancloud/app", "venv/x.py", "a.pyc",
+    it = upload(touch(".git/HEAD", ".DS_Store", ".avoscloud/x", ".leancloud/app", "venv/x.py", "a.pyc",
                                "__pycache__/b", "env/x.py", ".venv/x.py", "a/venv/y.py"))
-    assert ".leanignore Not found. Default .leanignore created." in said
-    assert {"env/x.py", ".venv/x.py"} <= set(names)  # not covered
-    assert set(names) - {"env/x.py", ".venv/x.py"} == set(BASE)
+    assert ".leanignore Not found. Default .leanignore created." in it.said
+    assert {"env/x.py", ".venv/x.py"} <= set(it.names)  # not covered
+    assert set(it.names) - {"env/x.py", ".venv/x.py"} == set(BASE)
 
 
 @pytest.mark.contract("P-221")
 def test_an_own_file_replaces_the_defaults(upload):
-    names, said = upload({**touch("venv/x.py", ".leancloud/app", "a.pyc"), ".leanignore": "other\n"})
-    assert "venv/x.py" in names and ".leanignore" in names
+    it = upload({**touch("venv/x.py", ".leancloud/app", "a.pyc"), ".leanignore": "other\n"})
+    assert "venv/x.py" in it.names and ".leanignore" in it.names
     # Not taken here all the same, and that is a deviation.
-    assert not {".leancloud/app", "a.pyc"} & set(names)
-    assert re.search(r"deviation: a\.pyc: bytecode: left out here", said)
-    assert re.search(r"deviation: \.leancloud: .*left out here", said)
+    assert not {".leancloud/app", "a.pyc"} & set(it.names)
+    assert re.search(r"deviation: a\.pyc: bytecode: left out here", it.said)
+    assert re.search(r"deviation: \.leancloud: .*left out here", it.said)
 
 
 @pytest.mark.contract("P-222")
@@ -140,13 +163,13 @@ def test_lines_that_abort_the_deploy(project, run, text, says):
 
 @pytest.mark.contract("P-223", "P-225")
 def test_words_where_gitignore_means_something_else(upload):
-    _, said = upload({**touch("build/x", "latest.json", "FE/a.js"),
+    it = upload({**touch("build/x", "latest.json", "FE/a.js"),
                       ".leanignore": "*.log\n/build\ntest*\n/FE/*.*\na/[!b]\n"})
-    assert ".leanignore:2: /build: matches nothing" in said and "write build" in said
-    assert ".leanignore:3: test* leaves out latest.json" in said
-    assert ".leanignore:4: /FE/*.*: matches nothing" in said and "write FE/*.*" in said
-    assert ".leanignore:5: a/[!b]" in said and "write a/[^b]" in said
-    assert ".leanignore:1" not in said
+    assert ".leanignore:2: /build: matches nothing" in it.said and "write build" in it.said
+    assert ".leanignore:3: test* leaves out latest.json" in it.said
+    assert ".leanignore:4: /FE/*.*: matches nothing" in it.said and "write FE/*.*" in it.said
+    assert ".leanignore:5: a/[!b]" in it.said and "write a/[^b]" in it.said
+    assert ".leanignore:1" not in it.said
 
 
 @pytest.mark.contract("P-223")
@@ -158,16 +181,16 @@ def test_a_pattern_that_hits_the_root_leaves_nothing(project, run):
 
 @pytest.mark.contract("P-224")
 def test_the_old_name_is_not_read(upload):
-    names, said = upload({"a.txt": "", ".leanengineignore": "a.txt\n"})
-    assert "a.txt" in names
-    assert ".leanengineignore: an old name" in said
+    it = upload({"a.txt": "", ".leanengineignore": "a.txt\n"})
+    assert "a.txt" in it.names
+    assert ".leanengineignore: an old name" in it.said
 
 
 @pytest.mark.contract("P-225")
 def test_a_virtualenv_is_left_out_with_a_word(upload):
-    names, said = upload({**touch("env/pyvenv.cfg", "env/lib/x.py")})
-    assert not [name for name in names if name.startswith("env/")]
-    assert "deviation: env: a virtualenv: left out here" in said
+    it = upload({**touch("env/pyvenv.cfg", "env/lib/x.py")})
+    assert not [name for name in it.names if name.startswith("env/")]
+    assert "deviation: env: a virtualenv: left out here" in it.said
 
 
 # ---- what the zip does ----
@@ -186,10 +209,10 @@ def test_the_zip_loses_modes_and_empty_directories_and_follows_links(upload, pla
         os.symlink(outside, root / "lib")
         os.symlink("nowhere", root / "dangling")
         os.symlink(".", root / "circle")
-    names, said = upload({"run.sh": "#!/bin/sh\n", "private": "x"}, setup=setup)
-    assert names["run.sh"] == names["private"] == names["link.sh"] == names["lib/far.txt"] == "644"
-    assert not [name for name in names if name.startswith(("empty", "dangling", "circle"))]
-    assert "dangling: a link to nothing" in said and "circle: a link in a circle" in said
+    it = upload({"run.sh": "#!/bin/sh\n", "private": "x"}, setup=setup)
+    assert it.names["run.sh"] == it.names["private"] == it.names["link.sh"] == it.names["lib/far.txt"] == "644"
+    assert not [name for name in it.names if name.startswith(("empty", "dangling", "circle"))]
+    assert "dangling: a link to nothing" in it.said and "circle: a link in a circle" in it.said
 
 
 @pytest.mark.contract("P-71")
@@ -203,9 +226,9 @@ def test_directories_are_755_and_empty_ones_gone(project, run):
 
 @pytest.mark.contract("P-71")
 def test_modes_can_be_kept_and_that_is_a_deviation(upload):
-    names, said = upload({"run.sh": "#!/bin/sh\n"}, "--keep-modes", setup=lambda root: os.chmod(root / "run.sh", 0o755))
-    assert names["run.sh"] == "755" and names["wsgi.py"] == "644"
-    assert "deviation: --keep-modes" in said
+    it = upload({"run.sh": "#!/bin/sh\n"}, "--keep-modes", setup=lambda root: os.chmod(root / "run.sh", 0o755))
+    assert it.names["run.sh"] == "755" and it.names["wsgi.py"] == "644"
+    assert "deviation: --keep-modes" in it.said
 
 
 @pytest.mark.contract("P-71")
@@ -253,6 +276,36 @@ def test_a_build_root_that_is_left_out(project, run):
                     **{"server/" + name: text for name, text in BASE.items()}})
     done = run("verify", root)
     assert done.returncode == 1 and "no directory server" in done.stderr
+
+
+# ---- base and delta, laid over each other or copied ----
+
+LISTING = """
+import os
+def application(environ, start_response):
+    start_response('200 OK', [])
+    names = [os.path.relpath(os.path.join(top, name), '.') for top, _, files in os.walk('.') for name in files]
+    return [' '.join(sorted(name for name in names if not name.endswith('.pyc'))).encode()]
+"""
+
+
+@pytest.mark.contract("P-11", "P-71")
+@pytest.mark.parametrize("deny", ["", "overlay"])
+def test_a_version_is_base_and_delta_by_overlay_or_by_copy(project, up, deny):
+    root = project({"leanengine.yaml": "buildRoot: server\n", "server/wsgi.py": LISTING, "server/requirements.txt": "",
+                    "server/gone.txt": "", "server/tree/deep/x": "", "server/swap": "", "server/kept/y": ""})
+    instance = up(root, env={"LEANLOCAL_SANDBOX_DENY": deny}, ready=True)
+    assert instance.http("/").body == b"gone.txt kept/y requirements.txt swap tree/deep/x wsgi.py"
+    (root / "server/gone.txt").unlink()
+    shutil.rmtree(root / "server/tree")
+    (root / "server/tree").write_text("a file now")
+    (root / "server/swap").unlink()
+    (root / "server/swap").mkdir()
+    (root / "server/swap/in").write_text("a directory now")
+    (root / "outside").write_text("not below the build root")
+    instance.wait_body(b"kept/y requirements.txt swap/in tree wsgi.py")
+    (root / "server/gone.txt").write_text("again")
+    instance.wait_body(b"gone.txt kept/y requirements.txt swap/in tree wsgi.py")
 
 
 # ---- tags ----
@@ -357,6 +410,105 @@ def test_saves_do_what_why_says(project, up):
     assert not [line for _, line in instance.lines[seen:] if re.match(r"\S+ +(build +install|stage)", line) and "cached" not in line]
 
 
+# ---- from git ----
+
+GIT = ["git", "-c", "user.name=x", "-c", "user.email=x@x", "-c", "init.defaultBranch=main"]
+
+
+@pytest.fixture
+def git():
+    env = {**os.environ, "GIT_CONFIG_GLOBAL": "/dev/null", "GIT_CONFIG_SYSTEM": "/dev/null"}
+
+    def call(root, *arguments):
+        subprocess.run([*GIT, "-C", str(root), *arguments], check=True, env=env, stdout=subprocess.DEVNULL,
+                       stderr=subprocess.DEVNULL)
+    return call
+
+
+def commit(git, root):
+    if not (root / ".git").exists():
+        git(root, "init")
+    git(root, "add", "-A")
+    git(root, "commit", "-m", "all")
+
+
+@pytest.mark.contract("P-220", "P-71")
+def test_a_git_deploy_has_what_is_committed(project, run, git):
+    root = project({**BASE, ".leanignore": "wsgi.py\n**\n", ".gitignore": "local.txt\n", "run.sh": "#!/bin/sh\n",
+                    "local.txt": "", "empty/.keep": "", "changed.txt": "committed"})
+    os.chmod(root / "run.sh", 0o755)
+    os.symlink("run.sh", root / "link.sh")
+    commit(git, root)
+    (root / "changed.txt").write_text("not committed")
+    (root / "new.txt").write_text("")
+    done = run("exec", root, "--from", "git", "--", "sh", "-c",
+               "find . ! -type d -printf '%P %y %m\\n'; cat changed.txt")
+    assert done.returncode == 0, done.stderr
+    names = dict(line.split(" ", 1) for line in done.stdout.splitlines()[:-1])
+    assert set(names) == {*BASE, ".leanignore", ".gitignore", "run.sh", "link.sh", "empty/.keep", "changed.txt"}
+    assert names["run.sh"] == "f 755" and names["wsgi.py"] == "f 644" and names["link.sh"].startswith("l")
+    assert done.stdout.endswith("committed")
+    assert "not in this version: 2 files" in words(run("build", root, "--from", "git"))
+
+
+@pytest.mark.contract("P-220", "P-12")
+def test_git_deploys_that_cannot_be(project, run, git):
+    root = project(BASE)
+    done = run("verify", root, "--from", "git")
+    assert done.returncode == 2 and "git: fatal: not a git repository" in words(done)
+    git(root, "init")
+    done = run("verify", root, "--from", "git")
+    assert done.returncode == 1 and "commit first" in words(done)
+    (root / ".gitignore").write_text("wsgi.py\n")
+    commit(git, root)
+    done = run("verify", root, "--from", "git")
+    assert done.returncode == 1 and "wsgi.py is there, but not committed" in words(done)
+    assert run("build", root).returncode == 0  # the tool's upload has it
+
+
+@pytest.mark.contract("P-220", "P-12")
+def test_a_project_below_the_repository(project, run, git):
+    top = project({"other/x": "", **{"server/" + name: text for name, text in BASE.items()}})
+    commit(git, top)
+    done = run("exec", top / "server", "--from", "git", "--", "ls", "-A")
+    assert sorted(done.stdout.split()) == sorted(BASE), done.stderr
+    assert "the deploy needs the build root server" in words(run("build", top / "server", "--from", "git"))
+
+
+@pytest.mark.contract("P-220")
+def test_a_commit_is_a_save(project, up, git):
+    root = project({"wsgi.py": LISTING, "requirements.txt": "", "one.txt": "", "tree/deep/x": ""})
+    commit(git, root)
+    instance = up(root, "--from", "git", ready=True)
+    assert instance.http("/").body == b"one.txt requirements.txt tree/deep/x wsgi.py"
+    seen = instance.position()
+    (root / "two.txt").write_text("")
+    shutil.rmtree(root / "tree")
+    commit(git, root)
+    instance.wait_body(b"one.txt requirements.txt two.txt wsgi.py")
+    git(root, "checkout", "-q", "-b", "other", "HEAD~1")
+    instance.wait_body(b"one.txt requirements.txt tree/deep/x wsgi.py")
+    (root / "tree/deep/x").unlink()
+    (root / "tree/deep").rmdir()
+    (root / "tree").rmdir()
+    (root / "tree").write_text("a file now")
+    commit(git, root)  # on the new branch
+    instance.wait_body(b"one.txt requirements.txt tree wsgi.py")
+    saves = [text for _, text in instance.lines[seen:] if re.match(r"\S+ +save ", text)]
+    assert len(saves) == 3, saves
+
+
+@pytest.mark.contract("P-220")
+def test_why_of_a_git_deploy(project, why, git):
+    root = project({**BASE, ".leanignore": "wsgi.py\n", "new.txt": ""})
+    git(root, "init")
+    git(root, "add", "wsgi.py", "requirements.txt")
+    git(root, "commit", "-m", "some")
+    assert why(root, "wsgi.py", "--from", "git") == (True, "reload", "when it is committed", None)
+    assert why(root, "requirements.txt", "--from", "git")[1] == "install"
+    assert why(root, "new.txt", "--from", "git") == (False, "nothing", None, "P-220")
+
+
 # ---- an oracle ----
 
 @pytest.mark.contract("P-223")
@@ -365,7 +517,7 @@ def test_where_nothing_is_said_git_reads_the_rules_alike(upload, project, run, t
     files = ["app.log", "logs/x.log", "build/x", "src/build/y", "latest.json", "test_a.py", "a/b.c", "a/x/b.c",
              "keep.log", "doc/index.html", "v1", "va"]
     rules = ["*.log", "!keep.log", "build/", "test*", "a/*.c", "doc", "v[0-9]"]
-    names, said = upload({**touch(*files), ".leanignore": "\n".join(rules) + "\n"})
+    it = upload({**touch(*files), ".leanignore": "\n".join(rules) + "\n"})
     repo = tmp_path / "repo"
     repo.mkdir()
     env = {**os.environ, "GIT_CONFIG_GLOBAL": "/dev/null", "GIT_CONFIG_SYSTEM": "/dev/null"}
@@ -373,6 +525,6 @@ def test_where_nothing_is_said_git_reads_the_rules_alike(upload, project, run, t
     (repo / ".gitignore").write_text("\n".join(rules) + "\n")
     asked = subprocess.run(["git", "-C", str(repo), "check-ignore", "--no-index", "--stdin"],
                            input="\n".join(files), text=True, stdout=subprocess.PIPE, check=False, env=env)
-    differing = set(asked.stdout.split()) ^ (set(files) - set(names))
+    differing = set(asked.stdout.split()) ^ (set(files) - set(it.names))
     assert differing == {"latest.json"}
-    assert all(name in said for name in differing)
+    assert all(name in it.said for name in differing)
