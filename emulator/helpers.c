@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "emulator/build/build.h"
+#include "emulator/build/cache.h"
 #include "emulator/engine/engine.h"
 #include "emulator/engine/remove.h"
 #include "emulator/watch/tree.h"
@@ -16,6 +17,7 @@ static const struct {
     {"@engine", engine_main},
     {"@tree", tree_helper_main},
     {"@python", build_python_helper_main},
+    {"@cache", cache_helper_main},
     {"@remove", remove_helper_main},
 };
 

@@ -92,8 +92,8 @@ static void helper_exited(void *context, pid_t pid, int wait_status)
     build->helper_ended(build);
 }
 
-static int start_helper(struct build *build, const char *const *arguments,
-                        void (*ended)(struct build *build), struct error *error)
+int build_start_helper(struct build *build, const char *const *arguments,
+                       void (*ended)(struct build *build), struct error *error)
 {
     int ends[2];
     if (pipe2(ends, O_CLOEXEC) < 0) {
@@ -149,8 +149,9 @@ static void cleaned(struct build *build)
 static void clean(struct build *build)
 {
     store_slot_unlock(&build->slot);
-    const char *const arguments[] = {"leanlocal", "@python", "sweep", build->cache_dir, NULL};
-    if (start_helper(build, arguments, cleaned, NULL) < 0) {
+    store_slot_unlock(&build->built);
+    const char *const arguments[] = {"leanlocal", "@cache", "sweep", build->cache_dir, NULL};
+    if (build_start_helper(build, arguments, cleaned, NULL) < 0) {
         build_finish(build);
     }
 }
@@ -163,7 +164,7 @@ void build_fail(struct build *build, const struct error *error)
         error_set(&build->error, ERROR_CANCELLED, _("the build was cancelled"));
     }
     build_tell(build, BUILD_STATE_FAILED, NULL);
-    if (build->slot.lock_fd >= 0) {
+    if (build->slot.lock_fd >= 0 || build->built.lock_fd >= 0) {
         clean(build);
     } else {
         build_finish(build);
@@ -215,7 +216,7 @@ static void start_python(void *context)
                                      build->legacy_default ? "1" : "0",
                                      shown ? "1" : "0",
                                      NULL};
-    if (build->cancelled || start_helper(build, arguments, python_found, &error) < 0) {
+    if (build->cancelled || build_start_helper(build, arguments, python_found, &error) < 0) {
         build_fail(build, &error);
     }
 }
@@ -225,6 +226,8 @@ static void start_python(void *context)
 static void copy_request(struct build *build, const struct build_request *request)
 {
     build->cache_dir = str_dup(request->cache_dir);
+    build->project = str_dup(request->project);
+    build->measures_image = request->measures_image;
     build->host = *request->host;
     build->no_cache = request->no_cache;
     build->legacy_default = request->legacy_default;
@@ -251,7 +254,9 @@ struct build *build_start(struct loop *loop, const struct build_request *request
     build->callbacks = *callbacks;
     build->begun_ms = clock_now_ms();
     build->answer_fd = -1;
-    build->slot.lock_fd = -1;
+    build->slot.lock_fd = build->slot.lease_fd = -1;
+    build->built.lock_fd = build->built.lease_fd = -1;
+    build->pip_lease_fd = -1;
     build_log_init(&build->log);
     copy_request(build, request);
     // Nothing is called back before we return.
@@ -298,6 +303,10 @@ void build_free(struct build *build)
     build_log_release(&build->log);
     manifests_release(&build->manifests);
     store_slot_release(&build->slot);
+    store_slot_release(&build->built);
+    if (build->pip_lease_fd >= 0) {
+        close(build->pip_lease_fd);
+    }
     build_steps_release(&build->install);
     build_steps_release(&build->build_steps);
     strlist_clear(&build->host_env);
@@ -307,8 +316,29 @@ void build_free(struct build *build)
     build_result_release(&build->result);
     free(build->cache_dir);
     free(build->tag);
-    free(build->built_dir);
+    free(build->project);
+    free(build->home_dir);
+    free(build->digest);
     free(build);
+}
+
+void build_leases_move(struct build_leases *to, struct build_leases *from)
+{
+    for (size_t i = 0; i < from->count; i++) {
+        to->fds = mem_resize(to->fds, (to->count + 1) * sizeof *to->fds);
+        to->fds[to->count++] = from->fds[i];
+    }
+    free(from->fds);
+    *from = (struct build_leases){0};
+}
+
+void build_leases_release(struct build_leases *leases)
+{
+    for (size_t i = 0; i < leases->count; i++) {
+        close(leases->fds[i]);
+    }
+    free(leases->fds);
+    *leases = (struct build_leases){0};
 }
 
 void build_result_take(struct build_result *to, struct build_result *from)
@@ -326,5 +356,6 @@ void build_result_release(struct build_result *result)
     free(result->layer_key);
     strlist_clear(&result->built_lowers);
     diagnostics_clear(&result->diagnostics);
+    build_leases_release(&result->leases);
     *result = (struct build_result){0};
 }

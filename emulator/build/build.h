@@ -53,7 +53,9 @@ struct build_request {
     const struct strlist *build_env;    // for install and build when exposed (P-28), else empty
     const struct tree_version *version; // the upload's build root: manifests are read from it,
                                         // build commands run on it
-    const char *cache_dir;              // layers/, python/, pip/ below it
+    const char *cache_dir;              // layers/, built/, python/, pip/ below it (store.h)
+    const char *project;                // its directory, for people who look at the cache
+    bool measures_image;                // result.new_bytes counts the sources too (P-65)
     const struct sandbox_host *host;
     bool no_cache;
     bool legacy_default;
@@ -61,6 +63,14 @@ struct build_request {
     uid_t host_uid;      // as in sandbox_spec
     gid_t host_gid;
 };
+
+// Shared locks on what the cache holds: as long as somebody has them, nobody removes it.
+struct build_leases {
+    int *fds;
+    size_t count;
+};
+void build_leases_move(struct build_leases *to, struct build_leases *from); // adds, empties from
+void build_leases_release(struct build_leases *leases);
 
 struct build_result {
     struct python python; // owned by the result; valid also when a later stage failed
@@ -71,6 +81,8 @@ struct build_result {
     char *layer_key;
     struct strlist
         built_lowers; // what build commands left: an extra lower above the version; may be empty
+    struct build_leases leases; // on the layer and on built_lowers: keep them while these are used
+    int64_t new_bytes;          // that this build added: layer, products (P-65)
     struct diagnostics diagnostics; // deviations, warnings (pip conflicts P-301 ...)
     enum build_stage failed_stage;
     int64_t took_ms;

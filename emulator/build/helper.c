@@ -52,16 +52,22 @@ static int find(const char *place, const char *cache_dir, bool legacy, bool for_
     return result;
 }
 
+// The answer is given; a child that nobody waits for removes what dead builds left.
+static void sweep_behind(const char *cache_dir)
+{
+    if (fork() == 0) {
+        setsid();
+        store_sweep(cache_dir);
+        _exit(0);
+    }
+}
+
 int build_python_helper_main(int argc, char **argv)
 {
     if (argc == 7 && strcmp(argv[2], "find") == 0) {
         int result = find(argv[3], argv[4], argv[5][0] == '1', argv[6][0] == '1');
-        store_sweep(argv[4]);
+        sweep_behind(argv[4]);
         return result;
-    }
-    if (argc == 4 && strcmp(argv[2], "sweep") == 0) {
-        store_sweep(argv[3]);
-        return 0;
     }
     if (argc == 7 && strcmp(argv[2], "install") == 0) {
         const struct python_install request = {

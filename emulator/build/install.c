@@ -1,12 +1,16 @@
 // The install stage: lock the key, make the layer in its directory, publish it by rename.
 
+#include <fcntl.h>
 #include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
 
 #include "emulator/build/box.h"
 #include "emulator/build/internal.h"
 #include "sandbox/base/cleanup.h"
 #include "sandbox/base/fs.h"
 #include "sandbox/base/i18n.h"
+#include "sandbox/base/json.h"
 
 extern const char layer_py[];
 extern const size_t layer_py_size;
@@ -15,27 +19,23 @@ extern const size_t packages_py_size;
 extern const char steps_py[];
 extern const size_t steps_py_size;
 
-#define LOCK_POLL_MS 100
-
-static void publish(struct build *build)
+static void layer_published(struct build *build)
 {
-    struct error error = {0};
-    const struct python *python = &build->result.python;
-    // Scripts and manifests; the app could not remove what it does not own.
-    auto_free char *own = fs_join(build->slot.work_dir, ".leanlocal");
-    fs_remove_tree(own, NULL);
-    if (store_slot_publish(&build->slot, python->version, python->pip_version,
-                           &build->log.conflicts, &error) < 0) {
-        build_fail(build, &error);
-        return;
-    }
     build_log_conflicts(&build->log.conflicts, &build->result.diagnostics);
-    store_slot_unlock(&build->slot);
     build->result.layer_dir = str_dup(build->slot.dir);
     bool nothing = build->manifests.is_empty && !build->install.given;
     build_tell(build, nothing ? BUILD_STATE_SKIPPED : BUILD_STATE_DONE,
                nothing ? _("no requirements") : NULL);
     build_start_commands(build);
+}
+
+static void publish(struct build *build)
+{
+    struct cJSON *record = json_new_object();
+    json_put_string(record, "python", build->result.python.version);
+    json_put_string(record, "pip", build->result.python.pip_version);
+    json_put_strings(record, "conflicts", &build->log.conflicts);
+    build_publish(build, &build->slot, record, layer_published);
 }
 
 static void install_ended(void *context, int wait_status, const struct error *error)
@@ -57,6 +57,7 @@ static int stage_install(struct build *build, struct error *error)
 {
     const char *work = build->slot.work_dir;
     auto_free char *own = fs_join(work, ".leanlocal");
+    str_replace(&build->home_dir, build->slot.home_dir);
     if (store_slot_prepare(&build->slot, error) < 0 || fs_mkdir_p(own, 0755, error) < 0 ||
         build_write_script(own, "layer.py", layer_py, layer_py_size, error) < 0 ||
         build_write_script(own, "packages.py", packages_py, packages_py_size, error) < 0 ||
@@ -73,16 +74,22 @@ static int stage_install(struct build *build, struct error *error)
             return -1;
         }
     }
-    return build->slot.home_dir ? build_give_to_app(build, build->slot.home_dir, error) : 0;
+    return build->home_dir ? build_give_to_app(build, build->home_dir, error) : 0;
 }
 
-// pip's own cache, shared by all layers.
-static char *pip_cache(const struct build *build, struct error *error)
+// pip's own cache, shared by all layers. A lease keeps it while we use it; without one, because
+// somebody removes an older one just now, a new one is made.
+static char *pip_cache(struct build *build, struct error *error)
 {
     auto_free char *dir = fs_join(build->cache_dir, "pip");
+    auto_free char *lease = str_printf("%s.use", dir);
+    if (build->pip_lease_fd < 0) {
+        build->pip_lease_fd = store_lock_file(lease, LOCK_SH);
+    }
     if (fs_mkdir_p(dir, 0755, error) < 0 || build_give_to_app(build, dir, error) < 0) {
         return NULL;
     }
+    utimensat(AT_FDCWD, dir, NULL, 0); // used now
     return steal(dir);
 }
 
@@ -132,7 +139,7 @@ static int run_install(struct build *build, const char *cache, struct error *err
         .bind_count = env.mounts.bind_count,
         .files = &conf,
         .file_count = env.pip_conf ? 1 : 0,
-        .private_dir = build->slot.home_dir,
+        .private_dir = build->home_dir,
         .argv = argv,
         .limits = &build->limits,
         .env = env.env.items,
@@ -171,36 +178,15 @@ static void make_layer(struct build *build)
     }
 }
 
-// Somebody else makes the same layer: wait for it, then look again.
-static void try_lock(void *context)
+static void layer_found(struct build *build, const struct cJSON *record)
 {
-    struct build *build = context;
-    struct error error = {0};
-    if (build->cancelled) {
-        build_fail(build, &error);
-        return;
-    }
-    int held = store_slot_lock(&build->slot, &error);
     struct strlist conflicts = {0};
-    if (held < 0) {
-        build_fail(build, &error);
-    } else if (store_slot_is_complete(&build->slot, &conflicts)) {
-        store_slot_unlock(&build->slot);
-        build_log_conflicts(&conflicts, &build->result.diagnostics);
-        build->result.layer_dir = str_dup(build->slot.dir);
-        build_tell(build, BUILD_STATE_CACHED, NULL);
-        build_start_commands(build);
-    } else if (held) {
-        make_layer(build);
-    } else {
-        if (!build->told_waiting) {
-            build_tell_line(build, BUILD_OUTPUT_NOTE,
-                            _("another build makes the same layer; waiting"));
-            build->told_waiting = true;
-        }
-        loop_timer_restart(build->timer, LOCK_POLL_MS);
-    }
+    json_get_strings(record, "conflicts", &conflicts);
+    build_log_conflicts(&conflicts, &build->result.diagnostics);
     strlist_clear(&conflicts);
+    build->result.layer_dir = str_dup(build->slot.dir);
+    build_tell(build, BUILD_STATE_CACHED, NULL);
+    build_start_commands(build);
 }
 
 static int open_slot(struct build *build, struct error *error)
@@ -211,7 +197,7 @@ static int open_slot(struct build *build, struct error *error)
     if (manifests_read(&build->upload, &build->manifests, error) < 0 ||
         manifests_key(&build->upload, &build->install, &build->manifests, &build->result.python,
                       &build->build_env, target, key, error) < 0 ||
-        store_slot_open(&build->slot, build->cache_dir, key, build_is_in_place(build),
+        store_slot_open(&build->slot, build->cache_dir, STORE_LAYERS, key, build_is_in_place(build),
                         build->no_cache, error) < 0) {
         return -1;
     }
@@ -242,5 +228,5 @@ void build_start_install(struct build *build)
     }
     auto_free char *pip = build_runs_anything(build) ? name_pip(build) : NULL;
     build_tell(build, BUILD_STATE_RUNNING, pip);
-    build->timer = loop_add_timer(build->loop, 0, try_lock, build);
+    build_claim(build, &build->slot, layer_found, make_layer);
 }

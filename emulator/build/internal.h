@@ -48,6 +48,9 @@ int manifests_key(const struct view *upload, const struct build_steps *steps,
                   const struct strlist *build_env, const char *target,
                   char ret_key[static HASH_HEX_SIZE], struct error *error);
 
+// The variables that a stage sees, but those that differ with every deployment.
+void manifests_hash_env(struct hash *hash, const struct strlist *build_env);
+
 // ---- install_env.c: what of the user's shell reaches the install stage, and nothing else ----
 
 struct install_env {
@@ -113,14 +116,25 @@ struct build {
     void (*helper_ended)(struct build *build);
 
     struct manifests manifests;
-    struct store_slot slot;
+    struct store_slot slot;  // the layer
+    struct store_slot built; // what build commands make
+    struct claim {
+        struct store_slot *slot;
+        void (*found)(struct build *build, const struct cJSON *record);
+        void (*make)(struct build *build);
+        bool told_waiting;
+    } claim;
+    void (*published)(struct build *build);
     struct loop_source *timer;
-    bool told_waiting;
+    int pip_lease_fd; // -1
+    char *project;
+    bool measures_image;
+    char *home_dir; // level none: stands for home in the stage that runs
+    char *digest;   // of the sources
     struct meter_limits limits;
     int64_t spent_cpu_ms; // by the install stage
     struct box *box;
     struct build_log log;
-    char *built_dir;
 };
 
 void build_tell(struct build *build, enum build_stage_state state, const char *detail);
@@ -131,6 +145,24 @@ bool build_is_in_place(const struct build *build);
 // Both end in on_done, in which the build may be freed: to be called last.
 void build_finish(struct build *build);
 void build_fail(struct build *build, const struct error *error);
+
+// Starts a helper; ended() is called when it is gone, its answer is in build->answer. The helper's
+// environment is the user's.
+int build_start_helper(struct build *build, const char *const *arguments,
+                       void (*ended)(struct build *build), struct error *error);
+
+// ---- claim.c: found in the cache, or ours to make ----
+
+// Calls found() with what was recorded, or make() with the lock held; after build_claim() returned.
+// Somebody else makes the same: waits, saying so.
+void build_claim(struct build *build, struct store_slot *slot,
+                 void (*found)(struct build *build, const struct cJSON *record),
+                 void (*make)(struct build *build));
+// Publishes what was made in slot's work_dir, then calls published(). record: taken.
+void build_publish(struct build *build, struct store_slot *slot, struct cJSON *record,
+                   void (*published)(struct build *build));
+// The answer of a helper "@cache"; NULL: it failed, ret_error says why. Owned by the caller.
+struct cJSON *build_take_answer(struct build *build, struct error *ret_error);
 
 // ---- install.c, commands.c ----
 

@@ -233,7 +233,17 @@ static bool changes_always(const char *entry)
 {
     return str_starts_with(entry, "LEANCLOUD_VERSION_TAG=") ||
            str_starts_with(entry, "LEANCLOUD_APP_INSTANCE=") ||
-           str_starts_with(entry, "LC_APP_INSTANCE=");
+           str_starts_with(entry, "LC_APP_INSTANCE=") ||
+           strstr(entry, "_API_SERVER=http://127.77.255."); // offline_api.h: of this engine alone
+}
+
+void manifests_hash_env(struct hash *hash, const struct strlist *build_env)
+{
+    for (size_t i = 0; i < build_env->count; i++) {
+        if (!changes_always(build_env->items[i])) {
+            hash_adds(hash, build_env->items[i]);
+        }
+    }
 }
 
 int manifests_key(const struct view *upload, const struct build_steps *steps,
@@ -251,11 +261,7 @@ int manifests_key(const struct view *upload, const struct build_steps *steps,
     hash_adds(&hash, target);
     hash_add(&hash, manifests->requirements, manifests->requirements_len);
     hash_adds(&hash, "");
-    for (size_t i = 0; i < build_env->count; i++) {
-        if (!changes_always(build_env->items[i])) {
-            hash_adds(&hash, build_env->items[i]);
-        }
-    }
+    manifests_hash_env(&hash, build_env);
     if (hash_steps(&hash, upload, steps, error) < 0) {
         return -1;
     }

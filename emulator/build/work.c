@@ -87,7 +87,7 @@ bool build_runs_anything(const struct build *build)
 
 char *build_home_inside(const struct build *build)
 {
-    return str_dup(build->slot.home_dir ? build->slot.home_dir : BUILD_HOME_TARGET);
+    return str_dup(build->home_dir ? build->home_dir : BUILD_HOME_TARGET);
 }
 
 int build_write_job(struct build *build, const char *own, const char *target,

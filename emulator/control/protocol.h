@@ -189,5 +189,7 @@ char *control_project_id(const char *project_dir);
 // caller.
 char *control_cache_dir(void);
 char *control_state_dir(void);
+// Root's cache where the usual one could not be shown to the app (docs/decisions/0009).
+#define CONTROL_OPEN_CACHE_DIR "/var/cache/leanlocal"
 
 #endif

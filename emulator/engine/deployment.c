@@ -268,6 +268,18 @@ void deployment_show_output(void *context, enum build_output kind, const char *s
     touch(engine);
 }
 
+// [I] As the one sample that is known, "0B": no blank before the unit.
+static char *format_image_size(int64_t bytes)
+{
+    static const char *const units[] = {"B", "KB", "MB", "GB"};
+    double size = (double)bytes;
+    size_t unit = 0;
+    for (; size >= 1000 && unit + 1 < ARRAY_LEN(units); unit++) {
+        size /= 1000;
+    }
+    return str_printf(unit ? "%.1f%s" : "%.0f%s", size, units[unit]);
+}
+
 static void on_build_done(void *context, struct build_result *result, const struct error *error)
 {
     struct engine *engine = context;
@@ -290,6 +302,9 @@ static void on_build_done(void *context, struct build_result *result, const stru
     build_result_take(&engine->built, result);
     engine->has_built = true;
     engine->build_pending = false;
+    auto_free char *size = format_image_size(engine->built.new_bytes);
+    build_leases_move(&engine->leases, &engine->built.leases);
+    announce_cloud(engine, TEXT_STORE_IMAGE, size);
     announce_cloud(engine, TEXT_BUILD_DONE, deployment->tag);
     if (engine->mode == MODE_BUILD) {
         engine_stop(engine, 0, _("build done"));
@@ -324,6 +339,8 @@ void deployment_build(struct engine *engine)
         .build_env = &build_env,
         .version = &deployment->version,
         .cache_dir = engine->cache_dir,
+        .project = engine->project.dir,
+        .measures_image = engine->mode == MODE_VERIFY,
         .host = &engine->host,
         .no_cache = deployment->no_cache,
         .legacy_default = engine->options.legacy_default,

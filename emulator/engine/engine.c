@@ -37,7 +37,6 @@
 #define QUIT_LIMIT_MS  2600 // all must be over within 3 s
 #define FLUSH_LIMIT_MS 500
 #define LAST_READ_MS   1000 // for clients to read the journal's end
-#define OPEN_CACHE_DIR "/var/cache/leanlocal"
 #define FIRST_METER_MS 500  // so that a new screen is not blank for long
 #define METER_MS       5000 // DESIGN 13: at most 0.2 wake-ups a second
 
@@ -199,11 +198,12 @@ char *engine_cache_dir(const struct engine *engine, bool make)
     char *usual = control_cache_dir();
     if (!shows_cache(engine) ||
         ((!make || fs_mkdir_p(usual, 0711, NULL) == 0) && fs_is_open_to_all(usual)) ||
-        (make && fs_mkdir_p(OPEN_CACHE_DIR, 0711, NULL) < 0) || access(OPEN_CACHE_DIR, W_OK) < 0) {
+        (make && fs_mkdir_p(CONTROL_OPEN_CACHE_DIR, 0711, NULL) < 0) ||
+        access(CONTROL_OPEN_CACHE_DIR, W_OK) < 0) {
         return usual;
     }
     free(usual);
-    return str_dup(OPEN_CACHE_DIR);
+    return str_dup(CONTROL_OPEN_CACHE_DIR);
 }
 
 static int make_directories(struct engine *engine, struct error *error)
@@ -585,6 +585,7 @@ static void release(struct engine *engine)
     installing_release(engine);
     python_offer_release(&engine->offer);
     free(engine->install_tried);
+    build_leases_release(&engine->leases);
     tree_version_release(&engine->last_version);
     strlist_clear(&engine->last_built_lowers);
     journal_close(engine->journal);

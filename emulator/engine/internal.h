@@ -139,8 +139,9 @@ struct engine {
     char *install_tried;       // the version that was installed last, or not
     struct installer *installer;
     struct loop_source *versions_timer;
-    uint64_t versions_stamp; // pyenv's versions when they were looked at
-    bool build_pending;      // manifests changed since the last good build
+    uint64_t versions_stamp;    // pyenv's versions when they were looked at
+    bool build_pending;         // manifests changed since the last good build
+    struct build_leases leases; // on all that instances were made of
     struct running *runnings;
     struct tree_version last_version; // of the instance that died while serving
     struct strlist last_built_lowers;

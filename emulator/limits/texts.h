@@ -21,6 +21,7 @@
     "returned a non-zero code: %d:"                        // P-68
 #define TEXT_RUNTIME          "运行环境: python"           // P-231
 #define TEXT_INSTALLING       "正在下载和安装依赖项 ..."   // P-231
+#define TEXT_STORE_IMAGE      "存储镜像到仓库（%s）..."    // P-65, P-231
 #define TEXT_BUILD_DONE       "镜像构建完成：%s"           // P-231
 #define TEXT_DEPLOY_BEGIN     "开始部署 %s 到 %s"          // P-231
 #define TEXT_INSTANCE_CREATE  "正在创建新实例 ..."         // P-231

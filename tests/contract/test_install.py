@@ -133,7 +133,7 @@ def test_output_of_steps_that_go_well_is_hidden(project, run, command):
     done = run(command, root, "--no-cache")
     assert done.returncode == 0 and "hidden" not in done.stdout
     assert "$ echo hid''den" in lines(done, "install")  # which step runs is said
-    assert "hidden" in run(command, root, "--build-logs").stdout
+    assert "hidden" in run(command, root, "--build-logs", "--no-cache").stdout
 
 
 @pytest.mark.contract("P-62", "P-231")

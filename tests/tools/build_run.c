@@ -14,6 +14,7 @@
 
 #include "emulator/build/box.h"
 #include "emulator/build/build.h"
+#include "emulator/build/cache.h"
 #include "emulator/watch/tree.h"
 #include "sandbox/base/cleanup.h"
 #include "sandbox/base/fs.h"
@@ -182,6 +183,9 @@ int main(int argc, char **argv)
     if (argc > 1 && strcmp(argv[1], "@python") == 0) {
         return build_python_helper_main(argc, argv);
     }
+    if (argc > 1 && strcmp(argv[1], "@cache") == 0) {
+        return cache_helper_main(argc, argv);
+    }
     struct run run = {0};
     struct build_request request = {.host_uid = HOST_ID, .host_gid = HOST_ID};
     int at = 1;
@@ -198,6 +202,7 @@ int main(int argc, char **argv)
         return 2;
     }
     request.cache_dir = argv[at + 1];
+    request.project = argv[at];
     if (argc - at > 3) {
         run.command = argv + at + 3;
     }
