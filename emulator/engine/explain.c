@@ -316,7 +316,9 @@ void explain_environment(struct explanation *explanation)
     }
     for (size_t i = 0; i < environment.count; i++) {
         const struct environment_variable *item = &environment.items[i];
-        const char *note = *item->rule ? item->rule : item->source;
+        bool told = item->kind == VARIABLE_PLATFORM && strcmp(item->source, "platform") == 0;
+        auto_free char *note = str_printf("%s%s%s", item->rule, *item->rule && !told ? ", " : "",
+                                          told ? "" : item->source);
         explain_row(explanation, item->name, note, "%s",
                     item->secret && !explanation->reveal ? MASKED : item->value);
     }

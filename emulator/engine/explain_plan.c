@@ -11,6 +11,7 @@
 #include "emulator/build/look.h"
 #include "emulator/engine/running.h"
 #include "emulator/limits/limits.h"
+#include "emulator/system/system_dependencies.h"
 #include "emulator/watch/scan.h"
 #include "sandbox/base/cleanup.h"
 #include "sandbox/base/fs.h"
@@ -183,6 +184,16 @@ static void add_install(struct explanation *explanation, const struct build_look
                 "%s", look->key);
 }
 
+static void add_system(struct explanation *explanation, const struct strlist *names)
+{
+    const char *root = strlist_env_get(&explanation->engine->host_env, SYSTEM_ROOT_VARIABLE);
+    for (size_t i = 0; i < names->count; i++) {
+        bool present = system_dependency_present(names->items[i], root ? root : "");
+        explain_row(explanation, "system", "P-26", "%s: %s", names->items[i],
+                    present ? _("is here") : _("is not here"));
+    }
+}
+
 void explain_stages(struct explanation *explanation)
 {
     const struct leanengine_yaml *yaml = &explanation->engine->project.yaml;
@@ -191,6 +202,7 @@ void explain_stages(struct explanation *explanation)
         return;
     }
     explain_row(explanation, "python", NULL, "%s", explanation->built.python.version);
+    add_system(explanation, &yaml->system_dependencies);
     add_install(explanation, &look);
     auto_free char *build = steps_text(&yaml->build);
     explain_row(explanation, "build", "P-25", "%s", *build ? build : _("nothing"));

@@ -207,6 +207,19 @@ def test_P_102b_P_102l_a_change_reaches_the_app_with_the_next_deployment(up, app
     instance.wait_body(b'"MINE": "after"')
 
 
+def test_a_broken_env_file_is_told_and_the_next_save_mends_it(up, app):
+    root = app("MINE\n")
+    instance = up(root)
+    instance.wait_line(r"failed .*\.env:1: expected NAME=value")
+    (root / ".env").write_text("MINE=mended\n")
+    instance.wait_healthy()
+    assert json.loads(instance.http("/").body)["MINE"] == "mended"
+    at = instance.position()
+    (root / ".env").write_text("MINE='never closed\n")
+    instance.wait_line(r"failed .*\.env:1: the quote is never closed", since=at)
+    assert json.loads(instance.http("/").body)["MINE"] == "mended"  # the old one keeps serving
+
+
 @pytest.mark.contract("P-102d")
 def test_P_102d_secrets_are_masked_on_a_terminal(place, app):
     root = app("DB_PASSWORD=hunter2\nCACHE=redis://u:hunter2@h\nMINE=plain\n")

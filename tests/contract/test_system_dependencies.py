@@ -137,6 +137,12 @@ def test_P_26_what_is_missing_is_told_once_and_again_when_it_comes_back(up, proj
 
 
 @pytest.mark.contract("P-26")
+def test_P_26_explain_says_what_is_here(project, run, bare_root):
+    done = run("explain", project(files_for("ffmpeg", "fonts-noto")), env=bare_root("usr/bin/ffmpeg"))
+    assert re.search(r"ffmpeg: is here", done.stdout) and re.search(r"fonts-noto: is not here", done.stdout)
+
+
+@pytest.mark.contract("P-26")
 def test_P_26_build_commands_have_what_is_installed_too(project, run):
     if not (which("convert") and os.path.isdir("/etc/ImageMagick-6")):
         pytest.skip("no ImageMagick with its configuration on this host")
