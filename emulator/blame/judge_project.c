@@ -149,12 +149,12 @@ bool judge_variable(const struct scene *scene, struct blame_cause *cause)
 {
     const struct trace *trace = scene->trace;
     const struct trace_frame *last = trace->count ? &trace->frames[trace->count - 1] : NULL;
-    bool environ = last && slice_equal(trace->kind, "KeyError") &&
-                   slice_equal(last->function, "__getitem__") &&
-                   (slice_ends(last->path, "/os.py") || slice_ends(last->path, "/UserDict.py") ||
-                    slice_find(last->path, "frozen os") >= 0);
+    bool of_environ = last && slice_equal(trace->kind, "KeyError") &&
+                      slice_equal(last->function, "__getitem__") &&
+                      (slice_ends(last->path, "/os.py") || slice_ends(last->path, "/UserDict.py") ||
+                       slice_find(last->path, "frozen os") >= 0);
     struct slice name = {NULL, 0};
-    if (environ) {
+    if (of_environ) {
         slice_quoted(trace->message, 0, &name);
     } else if (talks_of_variables(trace->message)) {
         name = find_variable(trace->message);
