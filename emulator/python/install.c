@@ -245,6 +245,7 @@ static enum python_install_exit run_pyenv(const struct install *install, struct 
         return PYTHON_INSTALL_FAILED;
     }
     auto_close int pidfd = process.pidfd;
+    (void)pidfd; // closed on each way out
     bool cancelled = watch(install, &process, output);
     int status = 0;
     if (!cancelled) {

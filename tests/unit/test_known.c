@@ -61,8 +61,11 @@ static bool ask_bound(char *const fields[FIELDS])
     struct known_break found = {0};
     struct packages packages = {0};
     installed(&packages, fields[1], fields[4], NULL, NULL);
+    bool words = strcmp(fields[0], "says") == 0 || strcmp(fields[0], "call") == 0;
     bool good = known_bound(&packages, &symptom, slice_of(fields[2]), &found) &&
-                strcmp(found.package, fields[1]) == 0 && strcmp(found.since, fields[4]) == 0;
+                strcmp(found.package, fields[1]) == 0 && strcmp(found.since, fields[4]) == 0 &&
+                strcmp(found.module, words ? "" : fields[2]) == 0 &&
+                strcmp(found.name, fields[3]) == 0;
     packages_release(&packages);
     packages = (struct packages){0};
     installed(&packages, fields[1], "0.0", NULL, NULL);
@@ -88,6 +91,7 @@ static bool ask_standard(char *const fields[FIELDS])
     struct symptom symptom = symptom_of("", fields[1], fields[2]);
     struct known_break found = {0};
     return known_standard(added ? "0.0" : fields[3], &symptom, &found) && found.added == added &&
+           strcmp(found.module, fields[1]) == 0 && strcmp(found.name, fields[2]) == 0 &&
            strcmp(found.since, fields[3]) == 0 && strcmp(found.instead, fields[4]) == 0 &&
            !known_standard(added ? fields[3] : "0.0", &symptom, &found);
 }

@@ -132,8 +132,9 @@ static void some_are_there_at_times(void **state)
 {
     build(*state, "production", NULL);
     assert_string_equal(find("LEANCLOUD_APP_PROD")->value, "1"); // P-101e
-    assert_null(find("LEAN_CLI_HAVE_STAGING"));                  // P-102g: of the local start alone
-    instance = NULL;                                             // while building (P-28)
+    assert_string_equal(find("LEANCLOUD_APP_INSTANCE")->value, "web1");
+    assert_null(find("LEAN_CLI_HAVE_STAGING")); // P-102g: of the local start alone
+    instance = NULL;                            // while building (P-28)
     build(*state, "production", NULL);
     instance = "web1";
     for (size_t i = 0; i < ARRAY_LEN(facts); i++) {
