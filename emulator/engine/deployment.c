@@ -353,7 +353,7 @@ void deployment_build(struct engine *engine)
                                               .on_output = deployment_show_output,
                                               .on_done = on_build_done};
     build_free(deployment->build);
-    engine->versions_stamp = python_versions_stamp(&engine->host_env);
+    engine->versions_stamp = python_versions_stamp(&engine->host_env, NULL);
     deployment->build = build_start(engine->loop, &request, &callbacks, &error);
     strlist_clear(&build_env);
     if (!deployment->build) {

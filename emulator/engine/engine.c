@@ -601,7 +601,6 @@ static void release(struct engine *engine)
     loop_source_free(engine->meter_timer);
     loop_source_free(engine->crash_timer);
     loop_source_free(engine->end_source);
-    loop_source_free(engine->versions_timer);
     loop_source_free(engine->remove_source);
     for (size_t i = 0; i < ARRAY_LEN(engine->signal_sources); i++) {
         loop_source_free(engine->signal_sources[i]);
@@ -630,7 +629,7 @@ int engine_main(int argc, char **argv)
     log_open("engine");
     prctl(PR_SET_NAME, "leanlocal-eng");
     struct engine *engine = mem_alloc(sizeof *engine);
-    engine->lock_fd = engine->run_lock_fd = -1;
+    engine->lock_fd = engine->run_lock_fd = engine->versions_fd = -1;
     engine->mode = MODE_UP;
     read_options(engine, NULL); // a client may look before it says "start"
     for (size_t i = 0; i < STAGE__COUNT; i++) {

@@ -3,8 +3,12 @@
 // meanwhile with what is installed, or waits for it where nothing is; it ends the installation only
 // when another Python is wanted from then on (docs/decisions/0010).
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
+#include <sys/inotify.h>
+#include <unistd.h>
 
 #include "emulator/engine/internal.h"
 #include "emulator/python/candidates.h"
@@ -12,22 +16,61 @@
 #include "sandbox/base/cleanup.h"
 #include "sandbox/base/clock.h"
 #include "sandbox/base/i18n.h"
+#include "sandbox/base/log.h"
 
-#define LOOK_AGAIN_MS 5000 // DESIGN 13: at most 0.2 wake-ups a second
+#define LOOK_AGAIN_MS 5000 // while somebody else's installation runs
+#define SETTLE_MS     200
 
 // ---- a version that appears ----
 
+// A version counts when its bin/python is there, which pyenv makes last. So the directory is
+// watched for names, and looked at again as long as one of them is not complete.
 static void look_again(void *context)
 {
     struct engine *engine = context;
-    uint64_t now =
-        engine->stopping ? engine->versions_stamp : python_versions_stamp(&engine->host_env);
-    if (engine->installer || engine->deployment.active || now == engine->versions_stamp) {
+    bool incomplete = false;
+    uint64_t now = python_versions_stamp(&engine->host_env, &incomplete);
+    bool busy = engine->stopping || engine->installer || engine->deployment.active;
+    if (!busy && now != engine->versions_stamp) {
+        announce_notice(engine, "note", NULL, NULL, NULL, _("pyenv's versions have changed"));
+        deployment_begin(engine, &(struct deploy_reason){.rebuild = true});
+    } else if (incomplete || now != engine->versions_stamp) {
         loop_timer_restart(engine->versions_timer, LOOK_AGAIN_MS);
+    }
+}
+
+static void on_versions(void *context, int fd, uint32_t events)
+{
+    struct engine *engine = context;
+    char dropped[4096];
+    (void)events;
+    while (read(fd, dropped, sizeof dropped) > 0) {
+    }
+    loop_timer_restart(engine->versions_timer, SETTLE_MS);
+}
+
+static void stop_watching(struct engine *engine)
+{
+    loop_source_free(engine->versions_source);
+    engine->versions_source = NULL;
+    if (engine->versions_fd >= 0) {
+        close(engine->versions_fd);
+        engine->versions_fd = -1;
+    }
+}
+
+static void start_watching(struct engine *engine)
+{
+    auto_free char *dir = python_versions_dir(&engine->host_env);
+    auto_close int fd = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
+    uint32_t names = IN_CREATE | IN_MOVED_TO | IN_DELETE | IN_MOVED_FROM | IN_ONLYDIR;
+    if (fd < 0 || inotify_add_watch(fd, dir, names) < 0) {
+        log_debug("%s is not watched: %s", dir, strerror(errno)); // a save or a reload looks again
         return;
     }
-    announce_notice(engine, "note", NULL, NULL, NULL, _("pyenv's versions have changed"));
-    deployment_begin(engine, &(struct deploy_reason){.rebuild = true});
+    engine->versions_fd = steal_fd(&fd);
+    engine->versions_source =
+        loop_add_fd(engine->loop, engine->versions_fd, EPOLLIN, on_versions, engine);
 }
 
 // Only while another Python than the one that is used is wanted: else nothing wakes us up.
@@ -37,13 +80,18 @@ static void watch_versions(struct engine *engine, bool wanting)
         return;
     }
     if (!engine->versions_timer) {
-        engine->versions_timer = loop_add_timer(engine->loop, LOOK_AGAIN_MS, look_again, engine);
+        engine->versions_timer = loop_add_timer(engine->loop, SETTLE_MS, look_again, engine);
     }
-    if (wanting) {
-        loop_timer_restart(engine->versions_timer, LOOK_AGAIN_MS);
-    } else {
+    if (!wanting) {
+        stop_watching(engine);
         loop_timer_stop(engine->versions_timer);
+        return;
     }
+    if (engine->versions_fd < 0) {
+        start_watching(engine);
+    }
+    // What came between the search and the watch.
+    loop_timer_restart(engine->versions_timer, SETTLE_MS);
 }
 
 // ---- the installation ----
@@ -143,7 +191,8 @@ bool installing_judge(struct engine *engine, struct build_result *result, bool p
         announce_notice(engine, "note", NULL, NULL, NULL,
                         _("the installation of Python %s is given up: it is not wanted any more"),
                         installer_version(engine->installer));
-        installing_release(engine);
+        installer_free(engine->installer);
+        engine->installer = NULL;
     }
     watch_versions(engine, python_missing || version);
     bool wanted = version && installing_is_asked_for(engine);
@@ -196,4 +245,7 @@ void installing_release(struct engine *engine)
 {
     installer_free(engine->installer);
     engine->installer = NULL;
+    stop_watching(engine);
+    loop_source_free(engine->versions_timer);
+    engine->versions_timer = NULL;
 }

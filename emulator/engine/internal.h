@@ -138,7 +138,8 @@ struct engine {
     bool install_python;       // asked for, by option or by key
     char *install_tried;       // the version that was installed last, or not
     struct installer *installer;
-    struct loop_source *versions_timer;
+    struct loop_source *versions_source, *versions_timer;
+    int versions_fd;            // inotify on pyenv's versions; -1: not watched
     uint64_t versions_stamp;    // pyenv's versions when they were looked at
     bool build_pending;         // manifests changed since the last good build
     struct build_leases leases; // on all that instances were made of

@@ -5,11 +5,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "emulator/formats/python_version.h"
 #include "emulator/python/definitions.h"
 #include "sandbox/base/cleanup.h"
+#include "sandbox/base/clock.h"
 #include "sandbox/base/fs.h"
 
 #define NEWEST_MINOR_TRIED 30 // python3.30 will not come soon
@@ -265,24 +267,46 @@ void python_candidates_release(struct python_candidates *candidates)
     *candidates = (struct python_candidates){0};
 }
 
-uint64_t python_versions_stamp(const struct strlist *env)
+char *python_versions_dir(const struct strlist *env)
 {
     const char *given = strlist_env_get(env, "PYENV_ROOT");
     const char *home = strlist_env_get(env, "HOME");
-    auto_free char *dir = str_empty(given) ? str_printf("%s/.pyenv/versions", home ? home : "")
-                                           : fs_join(given, "versions");
+    return str_empty(given) ? str_printf("%s/.pyenv/versions", home ? home : "")
+                            : fs_join(given, "versions");
+}
+
+// What nobody has touched for an hour is broken and not on its way.
+static bool is_being_made(const char *versions, const char *name)
+{
+    struct stat info;
+    auto_free char *dir = fs_join(versions, name);
+    return stat(dir, &info) == 0 && clock_wall_ms() / 1000 - info.st_mtime < 3600;
+}
+
+uint64_t python_versions_stamp(const struct strlist *env, bool *ret_incomplete)
+{
+    auto_free char *dir = python_versions_dir(env);
     DIR *stream = opendir(dir);
     uint64_t stamp = 0;
+    bool incomplete = false;
     for (struct dirent *entry; stream && (entry = readdir(stream));) {
+        if (entry->d_name[0] == '.') {
+            continue;
+        }
         auto_free char *executable = str_printf("%s/%s/bin/python", dir, entry->d_name);
         uint64_t hash = 0xcbf29ce484222325; // FNV-1a; the sum has no order, as the names have none
         for (const char *at = entry->d_name; *at; at++) {
             hash = (hash ^ (unsigned char)*at) * 0x100000001b3;
         }
-        stamp += access(executable, X_OK) == 0 ? hash : 0;
+        bool complete = access(executable, X_OK) == 0;
+        stamp += complete ? hash : 0;
+        incomplete = incomplete || (!complete && is_being_made(dir, entry->d_name));
     }
     if (stream) {
         closedir(stream);
+    }
+    if (ret_incomplete) {
+        *ret_incomplete = incomplete;
     }
     return stamp;
 }

@@ -31,7 +31,10 @@ struct python_candidates {
 void python_candidates_find(const struct strlist *env, struct python_candidates *ret_candidates);
 void python_candidates_release(struct python_candidates *candidates);
 
-// Changes when one of pyenv's versions appears, becomes complete or goes. A directory is read.
-uint64_t python_versions_stamp(const struct strlist *env);
+// Where pyenv keeps its versions, whether it is there or not. Owned by the caller.
+char *python_versions_dir(const struct strlist *env);
+// Changes when one of the versions there becomes complete or goes. *ret_incomplete, which may be
+// NULL: one is being made. A directory is read.
+uint64_t python_versions_stamp(const struct strlist *env, bool *ret_incomplete);
 
 #endif

@@ -190,7 +190,9 @@ static void make_offer(struct search *search, const char *wanted)
     const struct python_candidates *candidates = &search->candidates;
     auto_free char *version =
         definitions_resolve(candidates->pyenv_program, search->options->env, wanted);
-    if (version && !search->offer.version) {
+    // What the app could not read anyway is not worth making.
+    bool readable = !search->options->for_others || fs_is_open_to_all(candidates->pyenv_root);
+    if (version && readable && !search->offer.version) {
         search->offer = (struct python_offer){.version = steal(version),
                                               .root = str_dup(candidates->pyenv_root),
                                               .program = str_dup(candidates->pyenv_program)};

@@ -69,6 +69,7 @@ def pyenvs(pyenv, directory):
 
 
 @pytest.mark.contract("P-50", "P-51", "P-52")
+@pytest.mark.slow
 def test_contents(place, run, pyenv):
     cache, found = place.directory("asked"), {}
     for text in CONTENTS:

@@ -6,7 +6,7 @@ import os
 import pytest
 
 from helpers.interpreters import need_interpreter, patch_version
-from helpers.pyenv import Pyenv
+from helpers.pyenv import Pyenv, small_prefix
 from helpers.waiting import wait_for
 
 APP = "def application(e, s):\n    s('200 OK', [])\n    return [b'x']\n"
@@ -239,31 +239,44 @@ def test_links_inside_versions(project, run, place):
     assert run("exec", root, *WHICH, env=made.env).stdout.strip() == patch_version("3.12")
 
 
+def see(home):
+    return ("--", "python", "-c", "import os, sys; print(sys.base_prefix, sorted(os.listdir(sys.base_prefix)), "
+            "sorted(os.listdir(sys.base_prefix + '/bin')), os.listdir(%r))" % home)
+
+
 @pytest.mark.contract("P-40")
 def test_of_a_home_only_what_python_needs_is_shown(project, run, place):
     """An interpreter whose prefix is ~/.local: it runs, the rest of ~/.local is not there."""
-    real = os.path.dirname(os.path.dirname(need_interpreter("3.12")))
     home = place.env["HOME"]
     local = os.path.join(home, ".local")
-    os.makedirs(os.path.join(local, "bin"))
-    os.makedirs(os.path.join(local, "lib"))
+    small_prefix("3.12", local)
     os.makedirs(os.path.join(local, "share"))
-    with open(os.path.join(local, "share", "keys"), "w") as file:
-        file.write("secret")
-    with open(os.path.join(local, "bin", "deploy"), "w") as file:
-        file.write("secret")
-    with open(os.path.join(real, "bin", "python3.12"), "rb") as source:
-        path = os.path.join(local, "bin", "python3.12")
-        with open(path, "wb") as file:
-            file.write(source.read())
-        os.chmod(path, 0o755)
-    os.symlink(os.path.join(real, "lib", "python3.12"), os.path.join(local, "lib", "python3.12"))
+    for name in ("share/keys", "bin/deploy"):
+        with open(os.path.join(local, name), "w") as file:
+            file.write("secret")
     root = project({**FILES, ".python-version": "3.12\n"})
-    look = ("import os, sys; print(sys.base_prefix, sorted(os.listdir(sys.base_prefix)), "
-            "sorted(os.listdir(sys.base_prefix + '/bin')), os.listdir(%r))" % home)
-    done = run("exec", root, "--", "python", "-c", look,
-               env={"PYENV_ROOT": "/nowhere", "PATH": "/nowhere"})
+    done = run("exec", root, *see(home), env={"PYENV_ROOT": "/nowhere", "PATH": "/nowhere"})
     assert done.stdout.strip() == "%s ['bin', 'lib'] ['python3.12'] ['.local']" % local, done.stderr
+
+
+@pytest.mark.contract("P-40")
+def test_a_prefix_of_its_own_is_mounted_where_it_is(project, run, place):
+    """uv's and conda's: whole, at their own paths, and nothing else of the home."""
+    home = place.env["HOME"]
+    with open(os.path.join(home, "keys"), "w") as file:
+        file.write("secret")
+    minors = {"3.12": ".local/share/uv/python/cpython-%s-linux-x86_64-gnu" % patch_version("3.12"),
+              "3.11": "miniconda3/envs/web"}
+    for minor, below in minors.items():
+        directory = os.path.join(home, below)
+        small_prefix(minor, directory)
+        if "conda" in below:  # what conda has besides; elsewhere it would make it a shared prefix
+            os.makedirs(os.path.join(directory, "conda-meta"))
+            os.makedirs(os.path.join(directory, "x86_64-conda-linux-gnu"))
+        root = project({**FILES, ".python-version": patch_version(minor)})
+        done = run("exec", root, *see(home), env={"PYENV_ROOT": "/nowhere", "PATH": "/nowhere"})
+        assert done.stdout.strip() == "%s %s ['python', 'python%s'] ['%s']" % (
+            directory, sorted(os.listdir(directory)), minor, below.partition("/")[0]), done.stderr
 
 
 @pytest.mark.contract("P-40")

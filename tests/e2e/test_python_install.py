@@ -80,6 +80,21 @@ def test_a_packaged_pyenv(project, run, place):
         made.end()
 
 
+def test_pyenvs_own_settings_reach_it(project, run, place, source):
+    """A cache of sources; a proxy, which answers in the mirror's place; not PYTHONHOME."""
+    if source.stand_in:
+        pytest.skip("no pyenv on this host")
+    version = source.add("3.12")
+    cached = place.directory("sources")
+    env = {"PYTHON_BUILD_CACHE_PATH": cached, "PYTHON_BUILD_MIRROR_URL": "http://mirror.invalid",
+           "http_proxy": source.mirror.url, "no_proxy": "", "PYTHONHOME": "/nowhere"}
+    root = project({**FILES, ".python-version": version})
+    done = run("build", root, "--install-python", "--build-logs", env=env)
+    assert done.returncode == 0, done.stdout
+    assert os.listdir(cached) == ["Python-%s.tar.gz" % version]
+    assert any("http://mirror.invalid/" in each for each in source.mirror.asked)
+
+
 def test_a_failure_fails_the_stage_with_the_last_lines(project, run, place, source):
     gate = source.gate()
     version = source.add("3.12", gate=gate)
@@ -200,6 +215,7 @@ def test_a_version_that_appears_is_seen(project, place, source):
     started = place.up(root)
     started.wait_line("%s is not installed here; %s takes its place" % (version, version))
     started.wait_healthy()
+    os.makedirs(source.pyenv.path("3.12.98"))  # begun by somebody, and not yet complete
     source.pyenv.link(version, near)
     started.wait_line("pyenv's versions have changed")
     at = started.position()

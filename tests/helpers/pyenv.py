@@ -7,6 +7,7 @@ import http.server
 import io
 import json
 import os
+import shutil
 import subprocess
 import tarfile
 import threading
@@ -76,6 +77,17 @@ class Pyenv:
         return done.returncode, done.stdout.rstrip("\n")
 
 
+def small_prefix(minor, directory):
+    """A prefix that works, made of this host's own Python: its binary copied, its library linked."""
+    real = os.path.dirname(os.path.dirname(need_interpreter(minor)))
+    name = "python" + minor
+    for part in ("bin", "lib"):
+        os.makedirs(os.path.join(directory, part), exist_ok=True)
+    shutil.copy(os.path.join(real, "bin", name), os.path.join(directory, "bin", name))
+    os.symlink(os.path.join(real, "lib", name), os.path.join(directory, "lib", name))
+    os.symlink(name, os.path.join(directory, "bin", "python"))
+
+
 # ---- installing ----
 
 CONFIGURE = """#!/bin/sh
@@ -142,7 +154,7 @@ class Mirror(http.server.ThreadingHTTPServer):
 class _Asked(http.server.BaseHTTPRequestHandler):
     def do_GET(self):
         self.server.asked.append(self.command + " " + self.path)
-        body = self.server.files.get(self.path.lstrip("/"))
+        body = self.server.files.get(self.path.rpartition("/")[2])  # a proxy is asked for a whole URL
         self.send_response(200 if body else 404)
         self.send_header("Content-Length", str(len(body or b"")))
         self.end_headers()
