@@ -23,6 +23,7 @@
 #include "sandbox/base/i18n.h"
 #include "sandbox/base/json.h"
 #include "sandbox/base/mem.h"
+#include "sandbox/base/words.h"
 #include "tui/command.h"
 #include "tui/commands.h"
 #include "tui/exec_progress.h"
@@ -114,21 +115,24 @@ static void release(struct session *session)
 
 // ---- the command ----
 
-static struct cJSON *run_message(const struct session *session)
+static int send_words(struct session *session, struct error *error)
 {
     static const char *const shell[] = {"/bin/sh", NULL};
-    struct cJSON *message = json_new_object();
-    struct cJSON *argv = json_new_array();
     const struct command *command = session->command;
-    const char *const *words = command->rest_count ? (const char *const *)command->rest : shell;
-    for (; *words; words++) {
-        json_push_string(argv, *words);
+    auto_close int words =
+        words_to_fd(command->rest_count ? (const char *const *)command->rest : shell, error);
+    if (words < 0) {
+        return -1;
     }
+    struct cJSON *message = json_new_object();
     json_put_string(message, "command", "run");
-    json_put_tree(message, "argv", argv);
     json_put_bool(message, "terminal", session->terminal);
     json_put_string(message, "term", session->terminal ? getenv("TERM") : NULL);
-    return message;
+    const int own[] = {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO, words};
+    const int pty[] = {session->slave_fd, session->slave_fd, session->slave_fd, words};
+    session->run_id = client_send_fds(session->client, message, session->terminal ? pty : own,
+                                      ARRAY_LEN(own), error);
+    return session->run_id < 0 ? -1 : 0;
 }
 
 // The build is done: now the command itself.
@@ -138,14 +142,11 @@ static int send_run(struct session *session, struct error *error)
     if (session->terminal && open_terminal(session, error) < 0) {
         return -1;
     }
-    int own[3] = {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO};
-    int pty[3] = {session->slave_fd, session->slave_fd, session->slave_fd};
-    session->run_id = client_send_fds(session->client, run_message(session),
-                                      session->terminal ? pty : own, 3, error);
+    int result = send_words(session, error);
     if (session->slave_fd >= 0) {
         close(steal_fd(&session->slave_fd));
     }
-    return session->run_id < 0 ? -1 : 0;
+    return result;
 }
 
 static void finish(struct session *session, int code)

@@ -156,8 +156,8 @@ const char *serving_name(enum serving serving);
 // install_python {}                 the one of the snapshot's install_offer
 // cancel    {}                      ends the installation; nothing of it is left
 // stop      {}                      -> ok, then the engine ends
-// run       {argv:[...], terminal:bool, term:"xterm"} with 3 descriptors (SCM_RIGHTS) -> {status}
-//           (exec mode)
+// run       {terminal:bool, term:"xterm"} with 4 descriptors (SCM_RIGHTS): the command's three and
+//           its words (sandbox/base/words.h) -> {status}   (exec mode)
 // signal    {number:2}              to the command of "run"
 // environment {reveal:bool}         -> {variables:[{name,value,source,secret}]}
 // explain   {section:"python", reveal:bool} -> {sections:[{name, title, rows, notices, error}],

@@ -14,7 +14,7 @@
 #include "emulator/loop.h"
 
 #define SERVER_OUT_MAX (8 << 20)
-#define SERVER_FDS_MAX 3
+#define SERVER_FDS_MAX 4
 
 struct server;
 struct server_client;

@@ -11,6 +11,7 @@
 #include "sandbox/base/clock.h"
 #include "sandbox/base/i18n.h"
 #include "sandbox/base/json.h"
+#include "sandbox/base/words.h"
 
 static void reply_ok(struct engine *engine, const struct server_command *command,
                      struct cJSON *members)
@@ -106,26 +107,35 @@ static void handle_stop(struct engine *engine, struct server_command *command)
     engine_stop(engine, engine->mode == MODE_UP ? 0 : 130, NULL);
 }
 
-static void handle_run(struct engine *engine, struct server_command *command)
+static int run(struct engine *engine, struct server_command *command, struct error *error)
 {
-    struct error error = {0};
     struct strlist argv = {0};
-    json_get_strings(command->arguments, "argv", &argv);
     bool ready = engine->mode == MODE_EXEC && engine->has_built && !engine->exec_running &&
                  engine->deployment.has_version;
-    if (!ready || argv.count == 0 || command->fd_count != 3) {
-        error_set(&error, ERROR_USAGE, _("run: not now, or without its three descriptors"));
-    } else {
+    if (!ready || command->fd_count != 4) {
+        return error_set(error, ERROR_USAGE, _("run: not now, or without its four descriptors"));
+    }
+    int result = words_from_fd(command->fds[3], &argv, error);
+    if (result == 0 && argv.count == 0) {
+        result = error_set(error, ERROR_USAGE, _("run: no command"));
+    }
+    if (result == 0) {
         engine->exec_client = command->client;
         engine->exec_id = command->id;
         str_replace(&engine->exec_term, json_get_string(command->arguments, "term"));
-        rollout_start_command(engine, argv.items, command->fds,
-                              json_get_bool(command->arguments, "terminal", false), &error);
-    }
-    if (error.kind != ERROR_NONE) {
-        reply_error(engine, command, &error);
+        bool terminal = json_get_bool(command->arguments, "terminal", false);
+        result = rollout_start_command(engine, argv.items, command->fds, terminal, error) ? 0 : -1;
     }
     strlist_clear(&argv);
+    return result;
+}
+
+static void handle_run(struct engine *engine, struct server_command *command)
+{
+    struct error error = {0};
+    if (run(engine, command, &error) < 0) {
+        reply_error(engine, command, &error);
+    }
 }
 
 static void handle_signal(struct engine *engine, struct server_command *command)

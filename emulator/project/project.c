@@ -84,11 +84,16 @@ static int read_yaml(const struct view *upload, struct leanengine_yaml *yaml,
 {
     auto_free char *path = view_find(upload, YAML_NAME);
     size_t len = 0;
-    auto_free char *text = path ? fs_read(path, MANIFEST_MAX, &len, error) : NULL;
+    struct error reading = {0};
+    auto_free char *text = path ? fs_read(path, MANIFEST_MAX, &len, &reading) : NULL;
     if (!path) {
         return 0;
     }
-    return text ? leanengine_yaml_parse(text, len, yaml, diagnostics, error) : -1;
+    if (!text) { // EFBIG among others
+        error_set_errno(error, ERROR_PROJECT, reading.errnum, "%s", YAML_NAME);
+        return error_set_hint(error, _("it must be a text file of at most 64 KB"));
+    }
+    return leanengine_yaml_parse(text, len, yaml, diagnostics, error);
 }
 
 int project_load(struct project *project, struct view *upload, const char *build_root_option,

@@ -258,6 +258,8 @@ def test_refused(look, text, at, word, hint):
 def test_a_large_file_is_refused_at_once(look):
     seen = look("a: {" * 50000)
     assert seen.code == 1 and "larger than 64 KB" in seen.message
+    seen = look("#" * 3_000_000)
+    assert seen.code == 1 and seen.message.startswith("leanengine.yaml: ") and "64 KB" in seen.hint
 
 
 @pytest.mark.contract("P-32")

@@ -77,6 +77,20 @@ def test_input_that_is_not_read(root, run):
     assert done.returncode == 0
 
 
+# ---- arguments ----
+
+def test_arguments_are_bytes(root, place):
+    words = [b"caf\xe9", b"a b", b"", b"$HOME", b"-x", b"--", b"\n\t", "程序".encode()]
+    done = subprocess.run([*place.command("exec", root, "--", "printf", "[%s]"), *words], env=place.env,
+                          stdin=subprocess.DEVNULL, capture_output=True, check=False, timeout=60)
+    assert done.stdout == b"".join(b"[%s]" % word for word in words), done.stderr
+
+
+def test_many_arguments(root, run):
+    done = run("exec", root, "--", "sh", "-c", "echo $#", "sh", *["x" * 40] * 20000)
+    assert (done.returncode, done.stdout) == (0, "20000\n"), done.stderr
+
+
 # ---- status ----
 
 @pytest.mark.parametrize("script, status", [
