@@ -121,10 +121,14 @@ bool judge_lacking(const struct scene *scene, struct blame_cause *cause)
 {
     const struct symptom *symptom = &scene->symptom;
     const struct packages *packages = scene->facts->packages;
-    bool circular = slice_find(scene->trace->message, "partially initialized module") >= 0;
+    const struct trace *trace = scene->trace;
+    bool circular = slice_find(trace->message, "partially initialized module") >= 0;
     const struct package *owner =
         symptom->kind == SYMPTOM_NAME ? packages_owner(packages, slice_of(symptom->module)) : NULL;
-    if (!owner || circular) {
+    // A package that asks itself for what is not there has its own reasons, such as a setting.
+    bool itself = owner && slice_equal(trace->kind, "AttributeError") && trace->count &&
+                  scene_package_at(scene->facts, trace->frames[trace->count - 1].path) == owner;
+    if (!owner || circular || itself) {
         return false;
     }
     struct culprit culprit;

@@ -40,8 +40,13 @@ static void add_origin(struct buf *out, const struct packages *packages,
         buf_addf(out, _("; %s:%d, \"%s\", lets pip take the newest"), line->file, line->line,
                  line->text);
     } else if (user) {
+        size_t len = strcspn(wish, ";"); // without its marker
+        while (len > 0 && wish[len - 1] == ' ') {
+            len--;
+        }
+        auto_free char *plain = str_dup_len(wish, len);
         buf_addf(out, _("; it comes with %s %s, which asks for \"%s\""), user->name, user->version,
-                 wish);
+                 plain);
     }
 }
 
