@@ -1,6 +1,5 @@
 #include "emulator/formats/leanignore.h"
 
-#include <fnmatch.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -273,31 +272,6 @@ const char *leanignore_pattern(const struct leanignore *ignore, unsigned line)
     return rule ? rule->source : NULL;
 }
 
-bool leanignore_is_surprise(const struct leanignore *ignore, unsigned line, const char *path)
-{
-    const struct rule *rule = rule_of(ignore, line);
-    if (!rule || rule->kind != RULE_REGEX) {
-        return false;
-    }
-    // .gitignore compares such a pattern with the whole last name.
-    const char *slash = strrchr(path, '/');
-    auto_free char *pattern = str_dup(rule->source + rule->negated);
-    pattern[trimmed_length(pattern, strlen(pattern))] = '\0';
-    size_t len = strlen(pattern);
-    if (len > 0 && rule->only_dirs && pattern[len - 1] == '/') {
-        pattern[len - 1] = '\0';
-    }
-    return fnmatch(pattern, slash ? slash + 1 : path, 0) != 0;
-}
-
-static void warn(struct diagnostics *diagnostics, const char *name, const struct rule *rule,
-                 const char *instead, const char *text)
-{
-    auto_free char *hint = str_printf(_("write %s"), instead);
-    diagnostics_add(diagnostics, DIAGNOSTIC_WARNING, name, (int)rule->line, 0, "P-223", hint,
-                    "%s: %s", rule->source, text);
-}
-
 // "a/[!b]" -> "a/[^b]"
 static char *with_carets(const char *pattern)
 {
@@ -306,6 +280,28 @@ static char *with_carets(const char *pattern)
         at[1] = '^';
     }
     return copy;
+}
+
+bool leanignore_is_surprise(const struct leanignore *ignore, unsigned line, const char *path)
+{
+    const struct rule *rule = rule_of(ignore, line);
+    if (!rule || rule->kind != RULE_REGEX) {
+        return false;
+    }
+    // .gitignore compares such a pattern with the whole last name, and knows [!a] as well as [^a].
+    const char *slash = strrchr(path, '/');
+    auto_free char *pattern = with_carets(rule->source + rule->negated);
+    size_t len = trimmed_length(pattern, strlen(pattern));
+    pattern[len - (rule->only_dirs && len > 0 && pattern[len - 1] == '/')] = '\0';
+    return !ignore_path_match(pattern, slash ? slash + 1 : path);
+}
+
+static void warn(struct diagnostics *diagnostics, const char *name, const struct rule *rule,
+                 const char *instead, const char *text)
+{
+    auto_free char *hint = str_printf(_("write %s"), instead);
+    diagnostics_add(diagnostics, DIAGNOSTIC_WARNING, name, (int)rule->line, 0, "P-223", hint,
+                    "%s: %s", rule->source, text);
 }
 
 static void compare_rule(const struct rule *rule, const char *name, struct diagnostics *diagnostics)

@@ -1,227 +1,27 @@
 // The helper's side: "leanlocal @tree". One turn: read what inotify has, let settle decide, tell,
 // cut. A cut waits until nothing is half saved, and what is pending is told before it: so a version
 // never holds a change that the engine has not heard of, and never an editor's half-finished dance.
+#include "emulator/watch/helper.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
 #include <unistd.h>
 
-#include "emulator/version/cut.h"
-#include "emulator/watch/frame.h"
-#include "emulator/watch/helper_git.h"
-#include "emulator/watch/scan.h"
-#include "emulator/watch/tree.h"
 #include "sandbox/base/clock.h"
 #include "sandbox/base/cleanup.h"
 #include "sandbox/base/fs.h"
 #include "sandbox/base/i18n.h"
 #include "sandbox/base/log.h"
 
-#define ENGINE_FD       3
-#define PATHS_MAX       256
-#define PATHS_BYTES     (FRAME_MAX / 2)
 #define CUT_WAIT_MS     2000 // for a save to be finished
 #define POLL_MS         300
 #define JUST_SCANNED_MS 20
-#define TOUCHED_MAX     4096 // of files that came and went, before they are swept
-
-struct helper {
-    struct buf in, out;
-    bool watch, polling, rescanned, ended;
-    int64_t next_poll_ms;
-    int64_t scanned_ms; // when the first scan was done
-    struct scan scan;
-    struct cut cut;
-    struct helper_git *git; // instead of the files; NULL: the files
-    size_t last_file_count; // of the version that an older helper cut last
-    struct strlist tags;    // cuts that were asked for
-    int64_t cut_asked_ms;
-};
-
-// ---- to the engine ----
-
-static void flush(struct helper *helper)
-{
-    for (size_t done = 0; done < helper->out.len && !helper->ended;) {
-        ssize_t sent =
-            send(ENGINE_FD, helper->out.data + done, helper->out.len - done, MSG_NOSIGNAL);
-        if (sent < 0 && errno != EINTR) {
-            helper->ended = true;
-        }
-        done += sent > 0 ? (size_t)sent : 0;
-    }
-    helper->out.len = 0;
-}
-
-static void send_notice(void *context, const char *text)
-{
-    struct helper *helper = context;
-    size_t begin = frame_begin(&helper->out, FRAME_NOTICE);
-    frame_add_text(&helper->out, text);
-    frame_end(&helper->out, begin);
-    flush(helper);
-}
-
-static void send_diagnostic(void *context, const struct diagnostic *item)
-{
-    struct helper *helper = context;
-    size_t begin = frame_begin(&helper->out, FRAME_DIAGNOSTIC);
-    frame_add_number(&helper->out, item->severity);
-    frame_add_text(&helper->out, item->file);
-    frame_add_number(&helper->out, (uint64_t)item->line);
-    frame_add_text(&helper->out, item->rule);
-    frame_add_text(&helper->out, item->text);
-    frame_add_text(&helper->out, item->hint);
-    frame_end(&helper->out, begin);
-    flush(helper);
-}
-
-static void send_fatal(struct helper *helper, const struct error *error)
-{
-    size_t begin = frame_begin(&helper->out, FRAME_FATAL);
-    frame_add_bytes(&helper->out, error, sizeof *error);
-    frame_end(&helper->out, begin);
-    flush(helper);
-}
-
-static void send_version(struct helper *helper, const struct tree_version *version)
-{
-    size_t begin = frame_begin(&helper->out, FRAME_VERSION);
-    frame_add_text(&helper->out, version->tag);
-    frame_add_list(&helper->out, &version->lowers);
-    frame_add_number(&helper->out, version->file_count);
-    frame_add_number(&helper->out, version->bytes);
-    frame_add_number(&helper->out, version->changed_count);
-    frame_add_number(&helper->out, version->written_bytes);
-    frame_end(&helper->out, begin);
-    flush(helper);
-}
-
-static void send_failed(struct helper *helper, const char *tag, const struct error *error)
-{
-    size_t begin = frame_begin(&helper->out, FRAME_FAILED);
-    frame_add_text(&helper->out, tag);
-    frame_add_bytes(&helper->out, error, sizeof *error);
-    frame_end(&helper->out, begin);
-    flush(helper);
-}
-
-// ---- what has changed ----
-
-// Against what was told last; the content of a file that never changed before is in the last
-// version.
-static bool content_differs(struct helper *helper, struct node *node)
-{
-    auto_free char *path = node_path(node);
-    auto_free char *full = fs_join(helper->scan.root, path);
-    unsigned char now[DIGEST_SIZE];
-    if (digest_file(full, now) < 0) {
-        return false; // gone in this moment: its event is on the way
-    }
-    unsigned char then[DIGEST_SIZE];
-    auto_free char *stored = node->digest_known ? NULL : cut_stored_path(&helper->cut, node);
-    bool known = node->digest_known || (stored && digest_file(stored, then) == 0);
-    if (node->digest_known) {
-        memcpy(then, node->digest, DIGEST_SIZE);
-    }
-    memcpy(node->digest, now, DIGEST_SIZE);
-    node->digest_known = true;
-    return !node->told || !known || memcmp(now, then, DIGEST_SIZE) != 0;
-}
-
-// true: this node is news; it counts as told from here on.
-static bool take_news(struct helper *helper, struct node *node)
-{
-    bool there = node->kind == NODE_FILE && node->reports;
-    if (there) {
-        bool news = content_differs(helper, node);
-        node->told = true;
-        return news;
-    }
-    bool news = node->told;
-    node->told = false;
-    node->digest_known = false;
-    return news;
-}
-
-// Files that came and went since the last version: nobody needs them.
-static void sweep_touched(struct scan *scan)
-{
-    size_t kept = 0;
-    for (size_t i = 0; i < scan->touched.count; i++) {
-        struct node *node = scan->touched.items[i];
-        bool idle = node->kind == NODE_NONE && node->stored == STORED_NOWHERE && !node->in_base &&
-                    !node->differs;
-        if (!idle) {
-            scan->touched.items[kept++] = node;
-            continue;
-        }
-        node->touched = false;
-        inventory_forget(&scan->inventory, node);
-    }
-    scan->touched.count = kept;
-}
-
-static void collect_news(struct helper *helper, struct strlist *paths, size_t *ret_total)
-{
-    struct scan *scan = &helper->scan;
-    struct node_list changed = scan->changed;
-    scan->changed = (struct node_list){0};
-    size_t bytes = 0;
-    for (size_t i = 0; i < changed.count; i++) {
-        if (!take_news(helper, changed.items[i])) {
-            continue;
-        }
-        ++*ret_total;
-        auto_free char *path = node_path(changed.items[i]);
-        bytes += strlen(path);
-        if (paths->count < PATHS_MAX && bytes < PATHS_BYTES) {
-            strlist_add(paths, path);
-        }
-    }
-    for (size_t i = 0; i < changed.count; i++) {
-        changed.items[i]->changed = false;
-        inventory_forget(&scan->inventory, changed.items[i]);
-    }
-    free(changed.items);
-    if (scan->touched.count > TOUCHED_MAX) {
-        sweep_touched(scan);
-    }
-}
-
-static void send_changed(struct helper *helper, size_t total, const struct strlist *paths)
-{
-    size_t begin = frame_begin(&helper->out, FRAME_CHANGED);
-    frame_add_number(&helper->out, total);
-    frame_add_number(&helper->out, helper->rescanned);
-    frame_add_list(&helper->out, paths);
-    frame_end(&helper->out, begin);
-    flush(helper);
-}
-
-static void tell(struct helper *helper, size_t more)
-{
-    struct scan *scan = &helper->scan;
-    if (scan->rules_changed) {
-        scan_load_rules(scan);
-        scan_all(scan);
-    }
-    settle_told(&scan->settle, clock_now_ms());
-    struct strlist paths = {0};
-    size_t total = more;
-    collect_news(helper, &paths, &total);
-    if (total > 0) {
-        send_changed(helper, total, &paths);
-    }
-    helper->rescanned = false;
-    strlist_clear(&paths);
-}
 
 // A commit is a save of all that it changed.
 static void tell_commits(struct helper *helper)
@@ -235,7 +35,7 @@ static void tell_commits(struct helper *helper)
             bytes += strlen(all.items[i]);
             strlist_add(&named, all.items[i]);
         }
-        send_changed(helper, all.count, &named);
+        helper_send_changed(helper, all.count, &named);
         strlist_clear(&named);
     }
     strlist_clear(&all);
@@ -274,7 +74,7 @@ static void start_polling(struct helper *helper, char *note)
     auto_free char *text =
         str_printf(_("%s; looking at all files every %d ms instead"), note, POLL_MS);
     free(note);
-    send_notice(helper, text);
+    helper_send_notice(helper, text);
 }
 
 static void poll_tree(struct helper *helper)
@@ -342,16 +142,16 @@ static void cut_now(struct helper *helper)
     struct error error = {0};
     if (helper->git) {
         if (helper_git_cut(helper->git, tag, &helper->cut, &version, &error) < 0) {
-            send_failed(helper, tag, &error);
+            helper_send_failed(helper, tag, &error);
         } else {
-            send_version(helper, &version);
+            helper_send_version(helper, &version);
         }
     } else if (helper->scan.rules_error.kind != ERROR_NONE) {
-        send_failed(helper, tag, &helper->scan.rules_error); // P-223: the deploy is aborted
+        helper_send_failed(helper, tag, &helper->scan.rules_error); // P-223: the deploy is aborted
     } else if (cut_version(&helper->cut, &helper->scan, tag, &version, &error) < 0) {
-        send_failed(helper, tag, &error);
+        helper_send_failed(helper, tag, &error);
     } else {
-        send_version(helper, &version);
+        helper_send_version(helper, &version);
     }
     tree_version_release(&version);
     if (helper->scan.changed.count > 0) {
@@ -381,7 +181,7 @@ static bool serve_cuts(struct helper *helper)
             return false;
         }
         if (helper->watch) {
-            tell(helper, 0);
+            helper_tell(helper, 0);
         }
         cut_now(helper);
     }
@@ -389,73 +189,6 @@ static bool serve_cuts(struct helper *helper)
 }
 
 // ---- start ----
-
-// Where the last version, cut by a helper that died, has this path.
-static enum node_stored find_stored(struct helper *helper, struct node *node)
-{
-    auto_free char *path = node_path(node);
-    struct stat info;
-    if (helper->cut.delta) {
-        auto_free char *at = str_printf("%s/%s/%s", helper->cut.store, helper->cut.delta, path);
-        size_t skip = strlen(helper->cut.store) + strlen(helper->cut.delta) + 2;
-        if (lstat(at, &info) == 0 && S_ISREG(info.st_mode)) {
-            return STORED_DELTA;
-        }
-        // A whiteout at the name or above it hides the base, as does a file above it.
-        for (char *slash = at + strlen(at); slash; slash = strrchr(at + skip, '/')) {
-            *slash = '\0';
-            if (lstat(at, &info) == 0 && !S_ISDIR(info.st_mode)) {
-                return STORED_NOWHERE;
-            }
-        }
-    }
-    auto_free char *at = str_printf("%s/%s/%s", helper->cut.store, helper->cut.base, path);
-    return lstat(at, &info) == 0 && S_ISREG(info.st_mode) ? STORED_BASE : STORED_NOWHERE;
-}
-
-// Surely the same without reading it: as old and as long, and not touched since it was copied.
-static bool surely_same(struct helper *helper, struct node *node)
-{
-    auto_free char *stored = cut_stored_path(&helper->cut, node);
-    struct stat info;
-    struct stamp stamp;
-    if (!stored || stat(stored, &info) < 0) {
-        return false;
-    }
-    stamp_of(&info, &stamp);
-    return stamp.size == node->stamp.size && stamp.mtime_ns == node->stamp.mtime_ns &&
-           stamp.ctime_ns > node->stamp.ctime_ns;
-}
-
-static size_t adopt_below(struct helper *helper, struct node *dir)
-{
-    size_t found = 0;
-    for (struct node *child = dir->first_child; child; child = child->next) {
-        if (child->kind == NODE_DIR) {
-            found += adopt_below(helper, child);
-        }
-        if (child->kind != NODE_FILE || !child->uploaded) {
-            continue;
-        }
-        child->stored = find_stored(helper, child);
-        found += child->stored != STORED_NOWHERE;
-        if (child->stored == STORED_NOWHERE) {
-            child->told = false;
-        }
-        if (child->reports && !surely_same(helper, child)) {
-            scan_add_changed(&helper->scan, child);
-        }
-    }
-    return found;
-}
-
-// Compares the tree with the last version of the helper that died; one report if anything differs.
-static void adopt(struct helper *helper)
-{
-    size_t found = adopt_below(helper, helper->scan.inventory.root);
-    helper->rescanned = true;
-    tell(helper, helper->last_file_count > found ? helper->last_file_count - found : 0);
-}
 
 static const char *last_part(const char *path)
 {
@@ -466,7 +199,7 @@ static const char *last_part(const char *path)
 static int start_git(struct helper *helper, const char *root, struct error *error)
 {
     helper->git = mem_alloc(sizeof *helper->git);
-    helper->git->report = send_diagnostic;
+    helper->git->report = helper_send_diagnostic;
     helper->git->context = helper;
     return helper_git_start(helper->git, root, helper->watch, error);
 }
@@ -527,9 +260,14 @@ static void first_scan(struct helper *helper)
     frame_add_number(&helper->out, helper->polling);
     frame_add_text(&helper->out, helper->polling ? _("polling") : "");
     frame_end(&helper->out, begin);
-    flush(helper);
+    helper_flush(helper);
+    if (helper->git && helper->last_file_count > 0) { // what the one before us knew is lost
+        helper->rescanned = true;
+        helper_send_changed(helper, 1, &(struct strlist){0});
+        helper->rescanned = false;
+    }
     if (helper->cut.base) {
-        adopt(helper);
+        helper_adopt(helper);
     }
 }
 
@@ -540,7 +278,7 @@ static void take_frame(struct helper *helper, struct frame *frame)
     if (frame->type == FRAME_START) {
         struct error error = {0};
         if (start(helper, frame, &error) < 0) {
-            send_fatal(helper, &error);
+            helper_send_fatal(helper, &error);
             helper->ended = true;
             return;
         }
@@ -622,7 +360,7 @@ static void take_turn(struct helper *helper)
         settle_hold(&scan->settle, clock_now_ms(), false);
     }
     if (helper->watch && settle_wait(&scan->settle, clock_now_ms()) == 0) {
-        tell(helper, 0);
+        helper_tell(helper, 0);
     }
     serve_cuts(helper);
 }
@@ -635,8 +373,8 @@ int tree_helper_main(int argc, char **argv)
     struct helper *helper = mem_alloc(sizeof *helper);
     helper->in.max = 2 * FRAME_MAX;
     helper->cut.lock_fd = helper->scan.root_fd = -1;
-    helper->scan.notice = send_notice;
-    helper->scan.report = send_diagnostic;
+    helper->scan.notice = helper_send_notice;
+    helper->scan.report = helper_send_diagnostic;
     helper->scan.context = helper;
     while (!helper->ended) {
         struct pollfd fds[2] = {{.fd = ENGINE_FD, .events = POLLIN}, {.fd = -1, .events = POLLIN}};

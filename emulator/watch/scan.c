@@ -17,7 +17,6 @@
 #include "sandbox/base/log.h"
 #include "sandbox/base/mem.h"
 
-#define LINK_HOPS 16
 #define DEPTH_MAX 128
 
 static void scan_entry(struct scan *scan, struct node *dir, const char *dir_path, const char *name,
@@ -51,175 +50,6 @@ void scan_add_touched(struct scan *scan, struct node *node)
     }
 }
 
-// ---- watches ----
-
-static struct watch_entry *entry_of(struct scan *scan, int wd)
-{
-    if ((size_t)wd >= scan->watch_count) {
-        size_t count = (size_t)wd + 64;
-        scan->watches = mem_resize(scan->watches, count * sizeof *scan->watches);
-        memset(scan->watches + scan->watch_count, 0,
-               (count - scan->watch_count) * sizeof *scan->watches);
-        scan->watch_count = count;
-    }
-    return &scan->watches[wd];
-}
-
-static void add_ref(struct scan *scan, int wd, struct node *node, const char *name)
-{
-    struct watch_entry *entry = entry_of(scan, wd);
-    for (size_t i = 0; i < entry->count; i++) {
-        if (entry->refs[i].node == node && str_equal(entry->refs[i].name, name)) {
-            return;
-        }
-    }
-    entry->refs = mem_resize(entry->refs, (entry->count + 1) * sizeof *entry->refs);
-    entry->refs[entry->count++] = (struct watch_ref){node, str_dup(name)};
-}
-
-static void clear_entry(struct watch_entry *entry)
-{
-    for (size_t i = 0; i < entry->count; i++) {
-        if (entry->refs[i].node && !entry->refs[i].name) {
-            entry->refs[i].node->wd = -1;
-        }
-        free(entry->refs[i].name);
-    }
-    free(entry->refs);
-    *entry = (struct watch_entry){0};
-}
-
-// Takes out the references to node, or of one kind; a watch that nobody refers to ends.
-static void drop_refs(struct scan *scan, size_t wd, const struct node *node, bool named)
-{
-    struct watch_entry *entry = &scan->watches[wd];
-    size_t kept = 0;
-    size_t before = entry->count;
-    for (size_t i = 0; i < before; i++) {
-        if (entry->refs[i].node == node && (entry->refs[i].name != NULL) == named) {
-            free(entry->refs[i].name);
-        } else {
-            entry->refs[kept++] = entry->refs[i];
-        }
-    }
-    entry->count = kept;
-    if (kept == 0 && before > 0) {
-        watcher_remove(scan->watcher, (int)wd);
-        clear_entry(entry);
-    }
-}
-
-static void unwatch(struct scan *scan, struct node *node)
-{
-    if (scan->watcher && node->wd >= 0) {
-        drop_refs(scan, (size_t)node->wd, node, false);
-    }
-    node->wd = -1;
-    if (node->linked && scan->watcher) {
-        for (size_t wd = 0; wd < scan->watch_count; wd++) {
-            if (scan->watches[wd].count > 0) {
-                drop_refs(scan, wd, node, true);
-            }
-        }
-    }
-    node->linked = false;
-}
-
-static int add_watch(struct scan *scan, const char *path, struct node *node, const char *name)
-{
-    if (!scan->watcher || scan->watch_errno) {
-        return -1;
-    }
-    int wd = watcher_add(scan->watcher, path);
-    if (wd >= 0) {
-        add_ref(scan, wd, node, name);
-    } else if (errno == ENOSPC || errno == ENOMEM) {
-        scan->watch_errno = errno;
-    }
-    return wd;
-}
-
-static char *absolute(const struct scan *scan, const struct node *node)
-{
-    auto_free char *path = node_path(node);
-    return node->parent ? fs_join(scan->root, path) : str_dup(scan->root);
-}
-
-// A link's target may change, be replaced, or the link after it: each hop's directory is watched
-// for that one name.
-static void watch_hops(struct scan *scan, struct node *node)
-{
-    node->linked = true;
-    char *path = scan->watcher ? absolute(scan, node) : NULL;
-    for (int hop = 0; hop < LINK_HOPS && path; hop++) {
-        char target[PATH_MAX];
-        ssize_t len = readlink(path, target, sizeof target - 1);
-        target[len > 0 ? len : 0] = '\0';
-        char *slash = strrchr(path, '/');
-        if (hop > 0 && slash) {
-            auto_free char *dir = str_dup_len(path, slash > path ? (size_t)(slash - path) : 1);
-            add_watch(scan, dir, node, slash + 1);
-        }
-        char *next = NULL;
-        if (len > 0 && slash) {
-            auto_free char *dir = str_dup_len(path, (size_t)(slash - path));
-            next = target[0] == '/' ? str_dup(target) : fs_join(dir, target);
-        }
-        free(path);
-        path = next;
-    }
-    free(path);
-}
-
-void scan_stop_watching(struct scan *scan)
-{
-    for (size_t wd = 0; wd < scan->watch_count; wd++) {
-        clear_entry(&scan->watches[wd]);
-    }
-    free(scan->watches);
-    scan->watches = NULL;
-    scan->watch_count = 0;
-    watcher_free(scan->watcher);
-    scan->watcher = NULL;
-}
-
-// The nearest repository: git makes index.lock first and removes it last.
-static void watch_vcs(struct scan *scan)
-{
-    auto_free char *dir = str_dup(scan->root);
-    for (;;) {
-        auto_free char *git = fs_join(dir, ".git");
-        if (fs_is_dir(git)) {
-            free(scan->vcs_dir);
-            scan->vcs_dir = steal(git);
-            add_watch(scan, scan->vcs_dir, NULL, "index.lock");
-            return;
-        }
-        char *slash = strrchr(dir, '/');
-        if (!slash || slash == dir) {
-            return;
-        }
-        *slash = '\0';
-    }
-}
-
-bool scan_vcs_busy(const struct scan *scan)
-{
-    auto_free char *lock = scan->vcs_dir ? fs_join(scan->vcs_dir, "index.lock") : NULL;
-    return lock && access(lock, F_OK) == 0;
-}
-
-int scan_watch(struct scan *scan, struct error *error)
-{
-    scan->watch_errno = 0;
-    scan->watcher = watcher_new(error);
-    if (!scan->watcher) {
-        return -1;
-    }
-    watch_vcs(scan);
-    return 0;
-}
-
 // ---- nodes ----
 
 // Nodes are only emptied here: events that are being worked on may point at them. Who takes them
@@ -231,7 +61,7 @@ static void empty_below(struct scan *scan, struct node *node)
             continue;
         }
         empty_below(scan, child);
-        unwatch(scan, child);
+        scan_unwatch(scan, child);
         bool was_file = child->kind == NODE_FILE;
         inventory_set(&scan->inventory, child, NODE_NONE, false, NULL);
         if (was_file) {
@@ -249,7 +79,7 @@ static void set_gone(struct scan *scan, struct node *node)
     }
     enum node_kind was = node->kind;
     empty_below(scan, node);
-    unwatch(scan, node);
+    scan_unwatch(scan, node);
     inventory_set(&scan->inventory, node, NODE_NONE, false, NULL);
     if (was == NODE_FILE) {
         scan_add_changed(scan, node);
@@ -333,7 +163,7 @@ static void set_directory(struct scan *scan, struct node *node, const char *path
     bool same = node->kind == NODE_DIR && node->stamp.ino == info->st_ino &&
                 node->stamp.dev == info->st_dev;
     if (!same) {
-        unwatch(scan, node);
+        scan_unwatch(scan, node);
     }
     struct stamp stamp = {.dev = info->st_dev, .ino = info->st_ino};
     inventory_set(&scan->inventory, node, NODE_DIR, verdict.uploaded, NULL);
@@ -423,12 +253,12 @@ static void scan_entry(struct scan *scan, struct node *dir, const char *dir_path
     node->seen = scan->pass;
     bool other = node->stamp.ino != info.st_ino || node->stamp.dev != info.st_dev;
     if (linked && there && (other || !node->linked)) {
-        watch_hops(scan, node);
+        scan_watch_hops(scan, node);
     }
     if (!usable) {
         set_gone(scan, node);
         if (there && seen == SEEN_DANGLING) {
-            watch_hops(scan, node);
+            scan_watch_hops(scan, node);
         }
     } else if (is_dir) {
         set_directory(scan, node, path, verdict, &info);
@@ -446,9 +276,9 @@ static void scan_name(struct scan *scan, struct node *dir, const char *name, boo
 static void scan_directory(struct scan *scan, struct node *dir)
 {
     auto_free char *dir_path = node_path(dir);
-    auto_free char *full = absolute(scan, dir);
+    auto_free char *full = scan_absolute(scan, dir);
     if (dir->wd < 0 && scan->watcher) {
-        dir->wd = add_watch(scan, full, dir, NULL); // first watched, then listed
+        dir->wd = scan_add_watch(scan, full, dir, NULL); // first watched, then listed
     }
     int fd = open(full, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     DIR *stream = fd >= 0 ? fdopendir(fd) : NULL;
@@ -610,7 +440,7 @@ static bool handle(struct scan *scan, const struct watch_event *event, int64_t n
         refs[i].name = str_dup(refs[i].name);
     }
     if (event->mask & IN_IGNORED) {
-        clear_entry(entry);
+        scan_clear_watch(entry);
     }
     bool counted = false;
     for (size_t i = 0; i < count; i++) {

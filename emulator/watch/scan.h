@@ -87,6 +87,16 @@ void scan_report_noise(struct scan *scan, const char *path, int row);
 // path is left out by the rule on that line: a warning where .gitignore would keep it (P-223).
 void scan_report_surprise(struct scan *scan, const char *path, unsigned line);
 void scan_notice(struct scan *scan, const char *format, ...) __attribute__((format(printf, 2, 3)));
+// ---- scan_watch.c, for scan.c ----
+
+// -1: not watched; the limit is told by watch_errno. name: only this name in path counts; NULL:
+// all.
+int scan_add_watch(struct scan *scan, const char *path, struct node *node, const char *name);
+// A link's target may change, be replaced, or the link after it: each hop is watched.
+void scan_watch_hops(struct scan *scan, struct node *node);
+void scan_unwatch(struct scan *scan, struct node *node);
+void scan_clear_watch(struct watch_entry *entry);
+char *scan_absolute(const struct scan *scan, const struct node *node); // owned by the caller
 // true while a VCS holds its lock.
 bool scan_vcs_busy(const struct scan *scan);
 

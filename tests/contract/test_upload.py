@@ -5,6 +5,7 @@ import json
 import os
 import re
 import shutil
+import signal
 import subprocess
 
 import pytest
@@ -496,6 +497,23 @@ def test_a_commit_is_a_save(project, up, git):
     instance.wait_body(b"one.txt requirements.txt tree wsgi.py")
     saves = [text for _, text in instance.lines[seen:] if re.match(r"\S+ +save ", text)]
     assert len(saves) == 3, saves
+
+
+@pytest.mark.contract("P-220")
+def test_a_killed_helper_misses_no_commit_and_env_is_a_save(project, up, git):
+    text = LISTING.replace("[' '", "[os.environ.get('WORD', 'none').encode() + b' ' + ' '")
+    root = project({"wsgi.py": text, "requirements.txt": "", ".gitignore": ".env\n", ".env": "WORD=one\n"})
+    commit(git, root)
+    instance = up(root, "--from", "git", ready=True)
+    assert instance.http("/").body == b"one .gitignore requirements.txt wsgi.py"
+    helper = instance.helper_pid("@tree")
+    os.kill(helper, signal.SIGSTOP)
+    (root / "new.txt").write_text("")
+    commit(git, root)
+    os.kill(helper, signal.SIGKILL)
+    instance.wait_body(b"one .gitignore new.txt requirements.txt wsgi.py")
+    (root / ".env").write_text("WORD=two\n")
+    instance.wait_body(b"two .gitignore new.txt requirements.txt wsgi.py")
 
 
 @pytest.mark.contract("P-220")

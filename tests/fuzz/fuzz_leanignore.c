@@ -36,6 +36,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     // What excludes a file excludes a directory of that name too, unless a later rule is for
     // directories only.
     leanignore_excludes(ignore, path, true, NULL);
+    struct diagnostics diagnostics = {0};
+    leanignore_compare(ignore, LEANIGNORE_NAME, &diagnostics);
+    diagnostics_clear(&diagnostics);
+    // Nobody is surprised by a rule that is not there.
+    if (leanignore_is_surprise(ignore, line, path) && !leanignore_pattern(ignore, line)) {
+        abort();
+    }
     leanignore_free(ignore);
     char rules[260];
     rules[0] = '!';
