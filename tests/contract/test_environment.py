@@ -12,6 +12,7 @@ import sys
 
 import pytest
 
+from helpers.interpreters import need_interpreter
 from helpers.place import Place
 
 WSGI = '''
@@ -161,6 +162,15 @@ def test_variable(seen, situation, name, pattern):
         assert value is None
     else:
         assert value is not None and re.fullmatch(pattern, value), value
+
+
+@pytest.mark.contract("P-102g")
+def test_P_102g_all_that_the_platform_s_tool_sets_for_a_local_start(seen):
+    legacy = {"LC_" + each for each in ("APP_ID", "APP_KEY", "APP_MASTER_KEY", "APP_PORT", "API_SERVER")}
+    ours = {"LEANCLOUD_" + each for each in (
+        "APP_ID", "APP_KEY", "APP_MASTER_KEY", "APP_HOOK_KEY", "APP_PORT", "API_SERVER", "APP_ENV", "REGION",
+        "APP_DOMAIN", "APP_GROUP")}
+    assert (legacy | ours | {"LEAN_CLI_HAVE_STAGING"}) <= set(seen("development")[0])
 
 
 @pytest.mark.contract("P-210", "P-211", "P-212", "P-214")
@@ -423,3 +433,45 @@ def test_a_bad_env_file_is_wrong_usage_with_its_line(run, app, content, says):
 def test_an_env_file_that_is_missing_is_wrong_usage(run, app):
     done = run("env", app(), "--env-file", "nowhere.env")
     assert done.returncode == 2 and "nowhere.env" in done.stderr
+
+
+# ---- what the vendor's SDK makes of them ----
+
+SDK = '''
+import json
+from wsgi import application
+from leancloud import client
+from leancloud.engine import authorization
+from werkzeug.test import Client
+from werkzeug.wrappers import BaseResponse
+import os
+ask = Client(application, BaseResponse)
+own = os.environ["LEANCLOUD_APP_KEY"]
+
+def call(**headers):
+    headers = {"X-LC-" + name: value for name, value in headers.items()}
+    return ask.post("/1.1/functions/add", headers=headers, content_type="application/json",
+                    data=json.dumps({"a": 1, "b": 2})).status_code
+print(json.dumps({"production": client.USE_PRODUCTION, "keys_at_import": authorization.APP_KEY == own,
+                  "own": call(Id=os.environ["LEANCLOUD_APP_ID"], Key=own), "none": call(Id=os.environ["LEANCLOUD_APP_ID"]),
+                  "master": call(Id=os.environ["LEANCLOUD_APP_ID"], Key="anything,master")}))
+'''
+
+
+@pytest.mark.slow
+@pytest.mark.needs_index
+@pytest.mark.contract("P-102l", "P-102m", "P-197", "P-101f")
+def test_the_sdk_takes_them_as_in_the_cloud(run, copy_project):
+    need_interpreter("3.8")
+    root = copy_project(os.path.join(os.path.dirname(os.path.abspath(__file__)), "../projects/sdk-38"))
+    seen = {}
+    for name, options in (("development", ()), ("trial", ("--size", "trial")), ("stage", ("--env", "stage")),
+                          ("production", ("--env", "production"))):
+        done = run("exec", root, *options, "--", "python", "-c", SDK, timeout=300)
+        assert done.returncode == 0, done.stderr
+        seen[name] = json.loads(done.stdout.splitlines()[-1])
+    assert {name: each["production"] for name, each in seen.items()} == {
+        "development": "0", "trial": "1", "stage": "0", "production": "1"}
+    for each in seen.values():
+        assert each["keys_at_import"] is True
+        assert (each["own"], each["none"], each["master"]) == (200, 401, 401)  # P-197
