@@ -27,8 +27,6 @@ static struct cJSON *start_message(const struct command *command, const char *mo
     struct cJSON *message = json_new_object();
     json_put_string(message, "command", "start");
     json_put_string(message, "mode", mode);
-    auto_free char *dir = realpath(command->dir, NULL);
-    json_put_string(message, "dir", dir ? dir : command->dir);
     auto_free char *text = json_print(command->options);
     struct cJSON *options = json_parse(text, strlen(text), "options", NULL);
     json_put_bool(options, "interactive", interactive);
@@ -49,7 +47,10 @@ int engine_link_start(struct engine_link *link, const struct command *command, c
     if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) < 0) {
         return error_set_errno(error, ERROR_SYSTEM, errno, "socketpair");
     }
-    char *argv[] = {(char *)(uintptr_t) "leanlocal", (char *)(uintptr_t) "@engine", NULL};
+    // Not in the message: a directory's name is bytes, JSON is text.
+    auto_free char *dir = realpath(command->dir, NULL);
+    char *argv[] = {(char *)(uintptr_t) "leanlocal", (char *)(uintptr_t) "@engine",
+                    dir ? dir : command->dir, NULL};
     const struct process_options options = {.argv = argv,
                                             .stdin_fd = -1,
                                             .stdout_fd = -1,

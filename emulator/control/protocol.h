@@ -147,8 +147,9 @@ bool snapshot_decode(const struct cJSON *tree, struct snapshot *ret_snapshot);
 const char *serving_name(enum serving serving);
 
 // ---- commands: rows of commands.def ----
-// start     {mode:"up|verify|build|exec|env|explain", dir, options:{...}, host_env:[...]} (engine's
-// own socket only) hello     {}                      -> {protocol, snapshot} subscribe
+// start     {mode:"up|verify|build|exec|env|explain", options:{...}, host_env:[...]} (engine's own
+//           socket only; the project's directory is the engine's argument) hello     {} ->
+//           {protocol, snapshot} subscribe
 // {events:bool, snapshot:bool, journal:bool} status    {}                      -> {snapshot}
 // restart   {}                      a new instance of the same version
 // reload    {}                      cut a version and deploy it, as a save would

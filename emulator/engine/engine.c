@@ -463,8 +463,7 @@ int engine_start(struct engine *engine, const struct cJSON *arguments, struct er
     engine->install_python = engine->options.install_python;
     json_get_strings(arguments, "host_env", &engine->host_env);
     const char *size = json_get_string(json_get(arguments, "options"), "size");
-    const char *dir = json_get_string(arguments, "dir");
-    if (project_open(dir ? dir : ".", &engine->project, error) < 0 ||
+    if (project_open(engine->dir, &engine->project, error) < 0 ||
         engine_check_options(engine, size, error) < 0) {
         return -1;
     }
@@ -624,13 +623,12 @@ static void release(struct engine *engine)
 
 int engine_main(int argc, char **argv)
 {
-    (void)argc;
-    (void)argv;
     log_open("engine");
     prctl(PR_SET_NAME, "leanlocal-eng");
     struct engine *engine = mem_alloc(sizeof *engine);
     engine->lock_fd = engine->run_lock_fd = engine->versions_fd = -1;
     engine->mode = MODE_UP;
+    engine->dir = argc > 2 ? argv[2] : ".";
     read_options(engine, NULL); // a client may look before it says "start"
     for (size_t i = 0; i < STAGE__COUNT; i++) {
         engine->stages[i].state = "";

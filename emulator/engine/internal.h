@@ -115,6 +115,7 @@ struct stage_state {
 struct engine {
     struct loop *loop;
     enum engine_mode mode;
+    const char *dir; // as the client gave it, absolute
     struct engine_options options;
     struct strlist host_env;
     struct project project;

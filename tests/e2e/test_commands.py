@@ -97,6 +97,15 @@ def test_the_project_sets_options(project, run):
     assert (flat["MINE"], flat["LEANCLOUD_APP_ENV"]) == ("other", "production")
 
 
+def test_up_takes_port_and_address_from_the_projects_file(place, project):
+    root = project(dict(FILES, **{".leanlocal.yaml": "port: 3456\nhost: %s\nplain: true\n" % place.address}))
+    with subprocess.Popen(place.command("up", root), env=place.env, stdin=subprocess.DEVNULL,
+                          stdout=subprocess.PIPE, text=True) as child:
+        line = next(line for line in child.stdout if "listening" in line)
+        child.terminate()
+    assert "http://%s:3456" % place.address in line
+
+
 @pytest.mark.parametrize("text, says", [
     ("prot: 3001\n", ".leanlocal.yaml:1:1: unknown option \"prot\""),
     ("plain: true\nport: many\n", ".leanlocal.yaml:2:7: port: expected 1 to 65535"),

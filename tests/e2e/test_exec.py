@@ -86,6 +86,18 @@ def test_arguments_are_bytes(root, place):
     assert done.stdout == b"".join(b"[%s]" % word for word in words), done.stderr
 
 
+def test_a_directory_of_any_name(place):
+    for name in (b"caf\xe9", "项目 1".encode(), b"new\nline", b"-x"):
+        made = os.path.join(place.root.encode(), name)
+        os.mkdir(made)
+        for file, text in FILES.items():
+            with open(os.path.join(made, file.encode()), "w") as out:
+                out.write(text)
+        done = subprocess.run([*place.command("exec"), made, b"--", b"ls"], env=place.env,
+                              stdin=subprocess.DEVNULL, capture_output=True, check=False, timeout=60)
+        assert done.stdout == b"requirements.txt\nwsgi.py\n", done.stderr
+
+
 def test_many_arguments(root, run):
     done = run("exec", root, "--", "sh", "-c", "echo $#", "sh", *["x" * 40] * 20000)
     assert (done.returncode, done.stdout) == (0, "20000\n"), done.stderr
@@ -178,6 +190,16 @@ def test_a_terminal_of_its_own(root, on_terminal):
                        env={"TERM": "xterm-256color"})
     assert seen.wait_exit() == 0
     assert seen.output == b"xterm-256color\r\n"
+
+
+def test_an_ordinary_user_has_a_terminal_too(ordinary):
+    # Of somebody else's: it cannot be opened again, only used.
+    made = ordinary.project(FILES)
+    assert ordinary.run("build", made).returncode == 0
+    seen = PtyRun(ordinary, "exec", made, "--", "sh", "-c", "echo $TERM; read x; id -un; exit 4")
+    seen.wait_output(b"xterm-256color")
+    seen.type(b"\r")
+    assert seen.wait_exit() == 4 and b"leanengine" in seen.output
 
 
 def test_no_terminal_when_the_output_goes_elsewhere(root, place, tmp_path):
