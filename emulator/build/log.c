@@ -22,8 +22,9 @@
     N_("check the network; proxies (https_proxy), PIP_INDEX_URL, pip.conf and CA files "           \
        "(SSL_CERT_FILE) of your shell are used")
 
-// The first row wins, so causes stand before what follows from them: without a network pip says at
-// the end that it found no matching distribution.
+#define HINT_OLDER_PYTHON                                                                          \
+    N_("take a newer release of that package, or an older Python in .python-version")
+
 static const struct trouble {
     const char *needle;
     enum error_kind kind;
@@ -31,50 +32,9 @@ static const struct trouble {
     const char *reason;
     const char *hint;
 } troubles[] = {
-    {"No space left on device", ERROR_HOST, NULL, N_("the disk is full"), N_("make room")},
-    {"Temporary failure in name resolution", ERROR_HOST, NULL, N_("no network"), HINT_NETWORK},
-    {"Name or service not known", ERROR_HOST, NULL, N_("no network"), HINT_NETWORK},
-    {"Network is unreachable", ERROR_HOST, NULL, N_("no network"), HINT_NETWORK},
-    {"Failed to establish a new connection", ERROR_HOST, NULL, N_("no network"), HINT_NETWORK},
-    {"ConnectTimeoutError", ERROR_HOST, NULL, N_("no network"), HINT_NETWORK},
-    {"Read timed out", ERROR_HOST, NULL, N_("the network is too slow"), HINT_NETWORK},
-    {"ProxyError", ERROR_HOST, NULL, N_("the proxy does not answer"), HINT_NETWORK},
-    {"CERTIFICATE_VERIFY_FAILED", ERROR_HOST, NULL, N_("the index's certificate is not trusted"),
-     HINT_NETWORK},
-    {"Could not open requirements file", ERROR_PROJECT, "P-72",
-     N_("a file that is not there while installing"), HINT_REQUIRE},
-    {"looks like a filename, but the file does not exist", ERROR_PROJECT, "P-72",
-     N_("a file that is not there while installing"), HINT_REQUIRE},
-    {"does not appear to be a Python project", ERROR_PROJECT, "P-72",
-     N_("the project's own source is not there while installing"), HINT_REQUIRE},
-    {"is not installable. File 'setup.py' not found", ERROR_PROJECT, "P-72",
-     N_("the project's own source is not there while installing"), HINT_REQUIRE},
-    {"is not a valid editable requirement", ERROR_PROJECT, "P-72",
-     N_("the project's own source is not there while installing"), HINT_REQUIRE},
-    {"ResolutionImpossible", ERROR_PROJECT, NULL, N_("the requirements contradict each other"),
-     N_("loosen one of the versions that pip names")},
-    {"have conflicting dependencies", ERROR_PROJECT, NULL,
-     N_("the requirements contradict each other"), N_("loosen one of the versions that pip names")},
-    {"requires a different Python", ERROR_PROJECT, NULL,
-     N_("a package does not support this Python"),
-     N_("name another version in .python-version or of the package")},
-    {"No matching distribution found for", ERROR_PROJECT, NULL,
-     N_("no such package, or none that suits this Python"),
-     N_("check the name and the version; an older release may need an older .python-version")},
-    {"DO NOT MATCH THE HASHES", ERROR_PROJECT, NULL, N_("a download does not match its hash"),
-     N_("mend the hashes in requirements.txt")},
-    {"Invalid requirement", ERROR_PROJECT, NULL, N_("a line that pip cannot read"),
-     N_("mend the line of requirements.txt that pip names")},
-    {"Python.h: No such file", ERROR_HOST, NULL, N_("Python's headers are missing here"),
-     N_("install the python3-dev package, or use a Python of pyenv")},
-    {"unable to execute", ERROR_HOST, NULL, N_("no compiler here"),
-     N_("apt install build-essential")},
-    {"command 'gcc' failed: No such file", ERROR_HOST, NULL, N_("no compiler here"),
-     N_("apt install build-essential")},
-    {"cannot find command 'git'", ERROR_HOST, NULL, N_("git is not installed here"),
-     N_("apt install git")},
-    {"No module named pip", ERROR_HOST, "P-309", N_("no pip in this Python"),
-     N_("apt install python3-pip")},
+#define TROUBLE(needle, kind, rule, reason, hint) {needle, ERROR_##kind, rule, reason, hint},
+#include "emulator/build/troubles.def"
+#undef TROUBLE
 };
 
 void build_log_init(struct build_log *log)

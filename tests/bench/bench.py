@@ -20,6 +20,9 @@ from helpers.census import command_line  # noqa: E402
 from helpers.place import Place  # noqa: E402
 from helpers.waiting import wait_for  # noqa: E402
 
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+from bench_builds import bench_builds  # noqa: E402
+
 SAVES = int(os.environ.get("BENCH_SAVES", "20"))
 RELOADS = int(os.environ.get("BENCH_RELOADS", "100"))
 POLL_S = 0.001
@@ -169,11 +172,23 @@ def bench_reloads(place):
     up.stop()
 
 
+BENCHES = {"flask": bench_flask, "reloads": bench_reloads, "builds": bench_builds}
+
+
+def chosen():
+    """`./dev bench` all, `./dev bench builds` one; BENCH_FROM=1 leaves out the first ones."""
+    names = sys.argv[1:] or list(BENCHES)[int(os.environ.get("BENCH_FROM", "0")):]
+    unknown = [name for name in names if name not in BENCHES]
+    if unknown:
+        sys.exit("bench: no %s: %s" % (", ".join(unknown), ", ".join(BENCHES)))
+    return [BENCHES[name] for name in names]
+
+
 def main():
     program = os.environ.get("LEANLOCAL", os.path.join(ROOT, "build/release/leanlocal"))
     cache = os.environ.get("BENCH_CACHE", "/tmp/leanlocal-bench-cache")
     os.makedirs(cache, exist_ok=True)
-    for bench in (bench_flask, bench_reloads)[int(os.environ.get("BENCH_FROM", "0")):]:
+    for bench in chosen():
         place = Place(program, cache)
         try:
             bench(place)

@@ -267,17 +267,17 @@ def test_waiting_build_takes_over_from_a_dead_one(own):
 @pytest.mark.skipif(os.geteuid() != 0 or not shutil.which("unshare"),
                     reason="needs root, to mount a small file system of its own")
 def test_full_disk_while_publishing(own):
-    """The step itself goes well, then there is no room for the record: the host's fault, nothing is left."""
+    """The command itself goes well, then there is no room for the record: the host's fault, nothing is left."""
     disk = own.directory("small")
     # Our own files there would make room when they are removed.
-    fill = "rm -rf /opt/env/.leanlocal; dd if=/dev/zero of=/opt/env/fill bs=4k 2>/dev/null; true"
-    root = own.project(files("x", **{"leanengine.yaml": "install: '%s'\n" % fill}))
+    fill = "rm -rf /opt/built/.leanlocal; dd if=/dev/zero of=/opt/built/fill bs=4k 2>/dev/null; true"
+    root = own.project(files("x", **{"leanengine.yaml": "build: '%s'\n" % fill}))
     script = ('mount -t tmpfs -o size=40m,mode=0755 tmpfs "$0" && { "$@"; code=$?; '
-              'find "$0/leanlocal/layers" -mindepth 1 -type d; exit $code; }')
+              'find "$0/leanlocal/built" -mindepth 1 -type d; exit $code; }')
     done = subprocess.run(["unshare", "--mount", "sh", "-c", script, disk, *own.command("build", root)],
                           env={**own.env, "XDG_CACHE_HOME": disk}, stdin=subprocess.DEVNULL,
                           capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 3, done.stdout + done.stderr
     assert "No space left on device" in done.stdout and "cache prune" in done.stdout
-    assert disk not in done.stdout.splitlines()[-1], "a half layer is left"
+    assert disk not in done.stdout.splitlines()[-1], "half of it is left"
     assert not [pid for pid in own.census.look() if census.alive(pid)]

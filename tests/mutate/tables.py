@@ -86,6 +86,7 @@ TABLES = {
     "standard": table("emulator/blame/standard.def", "MODULE_GONE|NAME_GONE|MODULE_NEW|NAME_NEW", [remove],
                       "test_known|test_blame", name=2),
     "modules": table("emulator/blame/modules.def", "MODULE|COMMAND", [remove], "test_known|test_blame"),
+    "troubles": table("emulator/build/troubles.def", "TROUBLE", [remove], "test_build_log"),
     "explain": table("emulator/engine/explain.def", "SECTION", [remove], "test_explain",
                      ["tests/e2e/test_explain.py"]),
     "http": table("emulator/formats/http1_rules.def", "RULE",

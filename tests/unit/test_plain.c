@@ -142,6 +142,32 @@ static void scene_fails(struct fake *fake)
     fake_event(fake, "{\"kind\":\"done\",\"status\":1}");
 }
 
+static void build_line(struct fake *fake, unsigned flags, const char *text)
+{
+    journal_append(fake->journal, fake->wall_ms, JOURNAL_BUILD, flags, "install", text,
+                   strlen(text));
+    fake_grown(fake);
+}
+
+// P-67: of three steps the second fails; what is said about it ends with its last line.
+static void scene_step_fails(struct fake *fake)
+{
+    fake_wait(fake, "subscribe");
+    fake_snapshot(fake);
+    build_line(fake, JOURNAL_STEP, "$ one");
+    build_line(fake, 0, "of the first");
+    build_line(fake, JOURNAL_STEP, "$ two");
+    build_line(fake, 0, "of the second");
+    build_line(fake, JOURNAL_OWN, "no output for 10 s");
+    build_line(fake, 0, "why");
+    build_line(fake, 0, "");
+    fake_event(fake, "{\"kind\":\"failed\",\"stage\":\"install\",\"text\":\"two: exit 1\\nof the "
+                     "second\\nwhy\"}");
+    fake_event(fake, "{\"kind\":\"stage\",\"stage\":\"install\",\"state\":\"running\"}");
+    fake_event(fake, "{\"kind\":\"failed\",\"stage\":\"install\",\"text\":\"no pip\\nwhy\"}");
+    fake_event(fake, "{\"kind\":\"done\",\"status\":1}");
+}
+
 // It ends before anybody learnt where its journal is.
 static void scene_early(struct fake *fake)
 {
@@ -177,7 +203,8 @@ struct printed {
 };
 
 // The printer in a process of its own, its output in a pipe.
-static void start_printer(struct printed *printed, void (*scene)(struct fake *fake))
+static void start_printer_with(struct printed *printed, void (*scene)(struct fake *fake),
+                               bool build_output)
 {
     int ends[2];
     *printed = (struct printed){.fake = fake_start(scene)};
@@ -189,12 +216,17 @@ static void start_printer(struct printed *printed, void (*scene)(struct fake *fa
         close(ends[0]);
         close(ends[1]);
         struct client *client = client_from_fd(printed->fake.fd);
-        const struct plain_options options = {.build_output = true, .stopped_status = 42};
+        const struct plain_options options = {.build_output = build_output, .stopped_status = 42};
         _exit(plain_run(client, &options));
     }
     close(printed->fake.fd);
     close(ends[1]);
     printed->fd = ends[0];
+}
+
+static void start_printer(struct printed *printed, void (*scene)(struct fake *fake))
+{
+    start_printer_with(printed, scene, true);
 }
 
 static void wait_text(struct printed *printed, const char *text)
@@ -274,6 +306,33 @@ static void test_statuses(void **state)
     }
 }
 
+static int times_in(const char *text, const char *word)
+{
+    int count = 0;
+    for (const char *at = text; (at = strstr(at, word)); at++) {
+        count++;
+    }
+    return count;
+}
+
+static void test_last_step(void **state)
+{
+    (void)state;
+    for (int all = 0; all < 2; all++) {
+        struct printed printed;
+        start_printer_with(&printed, scene_step_fails, all);
+        wait_text(&printed, "no pip");
+        assert_int_equal(end_printer(&printed), 1);
+        assert_int_equal(times_in(printed.text, "of the first"), all);
+        assert_int_equal(times_in(printed.text, "of the second"), 1);
+        assert_int_equal(times_in(printed.text, "no output for 10 s"), 1);
+        assert_int_equal(times_in(printed.text, "$ one"), 1);
+        assert_int_equal(times_in(printed.text, "install: two: exit 1"), 1);
+        assert_true(times_in(printed.text, "why") >= 1); // the second failure is no step's
+        fake_end(&printed.fake);
+    }
+}
+
 static void test_closed_output(void **state)
 {
     (void)state;
@@ -293,7 +352,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_records),       cmocka_unit_test(test_stop_by_signal),
         cmocka_unit_test(test_second_signal), cmocka_unit_test(test_statuses),
-        cmocka_unit_test(test_closed_output),
+        cmocka_unit_test(test_last_step),     cmocka_unit_test(test_closed_output),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
