@@ -76,11 +76,17 @@ static bool is_frame(const struct journal_record *record)
     return strstr(line, "File \"") != NULL;
 }
 
+// What the app calls its root (P-11).
+static const char *root_of(const struct snapshot *snapshot)
+{
+    return *snapshot->build_root ? snapshot->build_root : snapshot->dir;
+}
+
 bool location_of_trouble(const struct snapshot *snapshot, const struct log_source *log,
                          struct location *ret_location)
 {
-    if (*snapshot->failure &&
-        location_find(snapshot->failure, strlen(snapshot->failure), snapshot->dir, ret_location)) {
+    if (*snapshot->failure && location_find(snapshot->failure, strlen(snapshot->failure),
+                                            root_of(snapshot), ret_location)) {
         return true;
     }
     uint64_t first, last;
@@ -90,7 +96,7 @@ bool location_of_trouble(const struct snapshot *snapshot, const struct log_sourc
         struct journal_record record;
         if (log->read(log->context, seq, &record) && record.stream <= JOURNAL_ERR &&
             is_frame(&record) &&
-            location_find(record.text, record.len, snapshot->dir, ret_location)) {
+            location_find(record.text, record.len, root_of(snapshot), ret_location)) {
             return true;
         }
     }

@@ -80,6 +80,7 @@ static const struct field snapshot_fields[] = {
     INT(snapshot, protocol),
     TEXT(snapshot, project),
     TEXT(snapshot, dir),
+    TEXT(snapshot, build_root),
     TEXT(snapshot, url),
     TEXT(snapshot, journal_dir),
     {FIELD(snapshot, serving), .kind = FIELD_SERVING},

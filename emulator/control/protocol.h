@@ -112,7 +112,8 @@ struct snapshot {
     int64_t protocol;
     char project[96]; // its name
     char dir[1024];
-    char url[128]; // "http://localhost:3000", "" before the gateway listens
+    char build_root[1024]; // what the app has as its root, on the host; "" before it is known
+    char url[128];         // "http://localhost:3000", "" before the gateway listens
     char journal_dir[1024];
     enum serving serving;
     int64_t healthy_ms; // last good probe's time, -1

@@ -91,6 +91,7 @@ void snapshot_fill(void *context, struct snapshot *ret_snapshot)
     out->protocol = PROTOCOL_VERSION;
     COPY(out->project, engine->project.name);
     COPY(out->dir, engine->project.dir);
+    COPY(out->build_root, engine->project.build_root);
     COPY(out->url, engine->url);
     COPY(out->journal_dir, engine->journal_dir);
     out->serving = judge_serving(engine, serving);

@@ -24,6 +24,8 @@ static const struct {
 #include "emulator/watch/noise.def"
 };
 
+_Static_assert(ARRAY_LEN(noise) <= 64, "scan_report_noise() has a bit for each row");
+
 // ---- the file ----
 
 static void forget(struct rules *rules)

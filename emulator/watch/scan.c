@@ -324,6 +324,7 @@ void scan_load_rules(struct scan *scan)
 {
     struct diagnostics diagnostics = {0};
     scan->rules_error = (struct error){0};
+    scan->noise_told = scan->surprise_told = 0; // lines have moved
     rules_load(&scan->rules, scan->root, scan->ignore_file, &diagnostics, &scan->rules_error);
     for (size_t i = 0; i < diagnostics.count; i++) {
         scan_report_once(scan, &diagnostics.items[i]);

@@ -162,6 +162,20 @@ def test_lines_that_abort_the_deploy(project, run, text, says):
     assert says in done.stderr
 
 
+@pytest.mark.contract("P-223")
+def test_a_broken_rule_is_mended_by_the_next_save(project, up):
+    root = project({**BASE, ".leanignore": "a/**\n", "a.log": ""})
+    instance = up(root)
+    instance.wait_line(r"failed +detect.*parseignore: pattern")
+    seen = instance.position()
+    (root / ".leanignore").write_text("a.log\n")
+    instance.wait_line(r"ready", since=seen)
+    seen = instance.position()
+    (root / ".leanignore").write_text("[z-a]*\n")
+    instance.wait_line(r"failed +detect.*error parsing regexp", since=seen)
+    assert instance.http("/").body == b"hi"  # the old version keeps serving
+
+
 @pytest.mark.contract("P-223", "P-225")
 def test_words_where_gitignore_means_something_else(upload):
     it = upload({**touch("build/x", "latest.json", "FE/a.js"),

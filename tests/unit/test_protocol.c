@@ -116,7 +116,8 @@ static void fill(struct snapshot *s)
     NUM(protocol), NUM(healthy_ms), NUM(saves), NUM(last_reload_ms), NUM(requests_lost);
     NUM(requests_total), NUM(requests_held), NUM(requests_per_second_x10), NUM(latency_p50_us);
     NUM(deviations), NUM(warnings), NUM(pip_collected);
-    STR(project), STR(dir), STR(url), STR(journal_dir), STR(serving_version), STR(try_version);
+    STR(project), STR(dir), STR(build_root), STR(url), STR(journal_dir), STR(serving_version),
+        STR(try_version);
     STR(failure), STR(failure_stage), STR(failure_rule), STR(failure_cloud), STR(failure_mend);
     STR(python), STR(environment);
     snprintf(s->region, sizeof s->region, "CN");
@@ -178,15 +179,41 @@ static void test_snapshot_round_trip(void **state)
     auto_free char *second = json_print(again);
     assert_string_equal(first, second);
     static const char *const members[] = {
-        "protocol",       "project",        "dir",           "url",
-        "journal_dir",    "serving",        "healthy_ms",    "serving_version",
-        "try_version",    "failure",        "failure_stage", "failure_rule",
-        "failure_cloud",  "failure_mend",   "python",        "environment",
-        "region",         "sandbox_level",  "saves",         "last_reload_ms",
-        "requests_lost",  "requests_total", "requests_held", "requests_per_second_x10",
-        "latency_p50_us", "deviations",     "warnings",      "last_output",
-        "pip_collected",  "stages",         "instances",     "probes",
-        "install_offer",  "installing",
+        "protocol",
+        "project",
+        "dir",
+        "url",
+        "build_root",
+        "journal_dir",
+        "serving",
+        "healthy_ms",
+        "serving_version",
+        "try_version",
+        "failure",
+        "failure_stage",
+        "failure_rule",
+        "failure_cloud",
+        "failure_mend",
+        "python",
+        "environment",
+        "region",
+        "sandbox_level",
+        "saves",
+        "last_reload_ms",
+        "requests_lost",
+        "requests_total",
+        "requests_held",
+        "requests_per_second_x10",
+        "latency_p50_us",
+        "deviations",
+        "warnings",
+        "last_output",
+        "pip_collected",
+        "stages",
+        "instances",
+        "probes",
+        "install_offer",
+        "installing",
     };
     for (size_t i = 0; i < ARRAY_LEN(members); i++) {
         if (!json_get(tree, members[i])) {
