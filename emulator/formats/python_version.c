@@ -118,7 +118,7 @@ static bool looks_like_cpython(const char *word)
     int parts = 0;
     do {
         size_t digits = strspn(at, "0123456789");
-        if (digits == 0 || digits > 6) {
+        if (digits == 0 || digits > 6 || (digits > 1 && *at == '0')) { // no version is "03.10"
             return false;
         }
         at += digits;

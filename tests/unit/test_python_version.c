@@ -89,6 +89,8 @@ static void test_refused(void **state)
         {"3.10.1.2", "is not a CPython version"},
         {"3.10,", "is not a CPython version"},
         {"v3.10", "is not a CPython version"},
+        {"02.7", "is not a CPython version"},
+        {"3.010", "is not a CPython version"},
         {"4.0", "Python 2.7 and 3 only"},
         {"30", "Python 2.7 and 3 only"},
         {"1.5", "Python 2.7 and 3 only"},
