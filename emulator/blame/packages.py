@@ -130,8 +130,9 @@ def read_requirements(directory, name="requirements.txt", seen=None):
             for each in read_requirements(directory, inner, seen):
                 yield each
             continue
-        found = re.search(r"#egg=([\w.-]+)", line) or re.match(r"([A-Za-z0-9][\w.-]*)", line)
-        if found and "://" not in found.group(1):
+        found = re.search(r"#egg=([\w.-]+)", line) or re.match(
+            r"([A-Za-z0-9][\w.-]*)\s*(?:$|[\[(<>=!~;@])", line)
+        if found:
             yield {"name": found.group(1), "text": line[:200], "file": name, "line": number}
 
 

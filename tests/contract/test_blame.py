@@ -175,3 +175,12 @@ def test_a_save_that_follows_the_advice_is_served(project, up, old_flask):
     instance.wait_line(r"mend +add \"Jinja2<3\.1\" to requirements\.txt")
     (root / "requirements.txt").write_text("flask==1.0.4\nJinja2<3.1\n")
     instance.wait_healthy()
+
+
+@pytest.mark.contract("P-300")
+def test_the_screen_says_it(project, screen, old_flask):
+    shown = screen("up", project(files("flask==1.0.4\n", **APP)), size=(120, 40))
+    shown.wait_text(r"gone since Jinja2 3\.1", limit_s=60)
+    shown.wait_text(r"mend +add \"Jinja2<3\.1\" to requirements\.txt")
+    shown.send_keys("q")
+    shown.wait_exit()
