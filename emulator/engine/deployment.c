@@ -103,7 +103,7 @@ static int detect(struct engine *engine, struct error *error)
     view_release(&upload);
     announce_diagnostics(engine, TOLD_DETECT, &diagnostics);
     diagnostics_clear(&diagnostics);
-    return result;
+    return result < 0 ? -1 : engine_check_variables(engine, error);
 }
 
 // P-62: second granularity, unique in the project: the next second on a collision.

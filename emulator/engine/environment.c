@@ -140,7 +140,7 @@ static void announce_console(struct engine *engine, const struct environment *en
     }
 }
 
-void engine_announce_variables(struct engine *engine, const struct environment *environment)
+static void announce_variables(struct engine *engine, const struct environment *environment)
 {
     if (engine->variables_told) {
         return;
@@ -155,6 +155,24 @@ void engine_announce_variables(struct engine *engine, const struct environment *
     if (engine->mode == MODE_VERIFY) {
         announce_console(engine, environment);
     }
+}
+
+int engine_check_variables(struct engine *engine, struct error *error)
+{
+    struct environment environment = {0};
+    struct diagnostics diagnostics = {0};
+    if (engine->mode == MODE_BUILD && !engine->project.yaml.expose_environments_on_build) {
+        return 0;
+    }
+    int result = engine_environment(engine, engine->deployment.tag, NULL, 0, HOME, &environment,
+                                    &diagnostics, error);
+    if (result == 0) {
+        announce_diagnostics(engine, TOLD_VARIABLES, &diagnostics);
+        announce_variables(engine, &environment);
+        environment_release(&environment);
+    }
+    diagnostics_clear(&diagnostics);
+    return result;
 }
 
 // ---- for clients ----

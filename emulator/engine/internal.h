@@ -265,8 +265,9 @@ int engine_environment(struct engine *engine, const char *tag, const char *insta
 int engine_locate(struct engine *engine, struct error *error);
 // --size, --region, --group, --app-id: ERROR_USAGE for what cannot be.
 int engine_check_options(struct engine *engine, const char *size, struct error *error);
-// Once: keys that are invented; to verify, what has to be set in the console.
-void engine_announce_variables(struct engine *engine, const struct environment *environment);
+// Early, before anything is built: -1 for a bad env file. Says what there is to say: lines without
+// effect, keys that are invented; to verify, what has to be set in the console.
+int engine_check_variables(struct engine *engine, struct error *error);
 // {variables:[...], notices:[...]}, of the instance that serves if there is one. NULL with error.
 struct cJSON *engine_variables(struct engine *engine, struct error *error);
 

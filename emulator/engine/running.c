@@ -259,7 +259,6 @@ static int go(struct running *running, char *const *argv, const int *fds, bool t
     announce_diagnostics(engine, TOLD_VARIABLES, &diagnostics);
     diagnostics_clear(&diagnostics);
     if (result == 0) {
-        engine_announce_variables(engine, &environment);
         environment_to_list(&environment, &env);
         if (terminal && engine->exec_term) {
             strlist_env_set(&env, "TERM", engine->exec_term);

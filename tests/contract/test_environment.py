@@ -199,6 +199,14 @@ def test_a_line_that_the_cloud_would_not_have_is_told_with_its_place(run, app):
     assert all(line.startswith("export ") for line in done.stdout.splitlines())
 
 
+@pytest.mark.contract("P-102a")
+def test_P_102a_an_attempt_is_told_before_the_app_starts_and_once(run, app):
+    done = run("verify", app("LEANCLOUD_APP_ENV=stage\n"))
+    assert done.returncode == 0
+    before, after = done.stdout.split("web1 version")
+    assert before.count(".env:1:1: LEANCLOUD_APP_ENV: cannot be overridden") == 1 and ".env" not in after
+
+
 @pytest.mark.contract("P-102b", "P-213")
 def test_P_102b_verify_names_what_the_console_has_to_be_told(run, app):
     done = run("verify", app("MINE=1\nREDIS_URL_MyCache=redis://127.0.0.1:6379\nOTHER=2\n"))
@@ -218,16 +226,13 @@ def test_P_102b_P_102l_a_change_reaches_the_app_with_the_next_deployment(up, app
 
 
 def test_a_broken_env_file_is_told_and_the_next_save_mends_it(up, app):
-    root = app("MINE\n")
-    instance = up(root)
-    instance.wait_line(r"failed .*\.env:1: expected NAME=value")
-    (root / ".env").write_text("MINE=mended\n")
-    instance.wait_healthy()
-    assert json.loads(instance.http("/").body)["MINE"] == "mended"
-    at = instance.position()
+    root = app("MINE=first\n")
+    instance = up(root, ready=True)
     (root / ".env").write_text("MINE='never closed\n")
-    instance.wait_line(r"failed .*\.env:1: the quote is never closed", since=at)
-    assert json.loads(instance.http("/").body)["MINE"] == "mended"  # the old one keeps serving
+    instance.wait_line(r"failed .*\.env:1: the quote is never closed")
+    assert json.loads(instance.http("/").body)["MINE"] == "first"  # the old one keeps serving
+    (root / ".env").write_text("MINE=mended\n")
+    instance.wait_body(b'"MINE": "mended"')
 
 
 @pytest.mark.contract("P-102d")
@@ -431,8 +436,9 @@ def test_a_bad_env_file_is_wrong_usage_with_its_line(run, app, content, says):
 
 
 def test_an_env_file_that_is_missing_is_wrong_usage(run, app):
-    done = run("env", app(), "--env-file", "nowhere.env")
-    assert done.returncode == 2 and "nowhere.env" in done.stderr
+    for command in (("env",), ("verify",), ("exec",)):
+        done = run(*command, app(), "--env-file", "nowhere.env", *(("--", "true") if command == ("exec",) else ()))
+        assert done.returncode == 2 and "nowhere.env" in done.stdout + done.stderr
 
 
 # ---- what the vendor's SDK makes of them ----
