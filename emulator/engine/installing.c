@@ -107,8 +107,14 @@ static void fail(struct engine *engine, const char *tail)
     error_set(&error, ERROR_HOST, _("Python %s could not be installed:\n%s"), engine->offer.version,
               tail);
     error_set_rule(&error, "P-40", NULL);
-    error_set_hint(&error, _("what building Python needs on this host: "
-                             "https://github.com/pyenv/pyenv/wiki#suggested-build-environment"));
+    if (strstr(tail, "failed to download")) {
+        error_set_hint(&error, _("set http_proxy and https_proxy, or PYTHON_BUILD_MIRROR_URL to a "
+                                 "mirror that can be reached"));
+    } else {
+        error_set_hint(&error,
+                       _("what building Python needs on this host: "
+                         "https://github.com/pyenv/pyenv/wiki#suggested-build-environment"));
+    }
     if (engine->python_missing) {
         deployment_fail(engine, STAGE_PYTHON, &error, NULL);
     } else {

@@ -29,10 +29,12 @@ struct installer {
     size_t told; // lines so far that went into the tail
 };
 
-// Both name files that are gone by the time somebody reads it.
+// They name files that are gone by the time somebody reads it.
 static bool is_stale(const char *text)
 {
-    return str_starts_with(text, "Inspect or clean up the working tree") ||
+    bool directory =
+        text[0] == '/' && strstr(text, "/python-build."); // where it goes, told by pushd
+    return directory || str_starts_with(text, "Inspect or clean up the working tree") ||
            str_starts_with(text, "Results logged to ");
 }
 

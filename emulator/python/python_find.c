@@ -39,6 +39,7 @@ struct search {
     enum state *states;
     int pip_requires; // of the one that was taken
     struct python_offer offer;
+    bool unreadable; // pyenv knows it, but root's app could not read it (for_others)
 };
 
 static void report_hanging(struct search *search, const char *path, const struct error *error)
@@ -191,8 +192,9 @@ static void make_offer(struct search *search, const char *wanted)
     auto_free char *version =
         definitions_resolve(candidates->pyenv_program, search->options->env, wanted);
     // What the app could not read anyway is not worth making.
-    bool readable = !search->options->for_others || fs_is_open_to_all(candidates->pyenv_root);
-    if (version && readable && !search->offer.version) {
+    search->unreadable =
+        version && search->options->for_others && !fs_is_open_to_all(candidates->pyenv_root);
+    if (version && !search->unreadable && !search->offer.version) {
         search->offer = (struct python_offer){.version = steal(version),
                                               .root = str_dup(candidates->pyenv_root),
                                               .program = str_dup(candidates->pyenv_program)};
@@ -205,6 +207,11 @@ static char *install_hint(const struct search *search, const char *wanted)
         return str_printf(_("pyenv install %s; or let leanlocal do it: --install-python, i on the "
                             "screen"),
                           search->offer.version);
+    }
+    if (search->unreadable) {
+        return str_printf(_("install Python %s where every user can read it, with PYENV_ROOT below "
+                            "/opt for example"),
+                          wanted);
     }
     if (search->candidates.pyenv_program) {
         return str_printf(_("this pyenv does not know it; update pyenv, then: pyenv install %s"),

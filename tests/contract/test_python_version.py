@@ -311,7 +311,7 @@ def test_one_that_hangs_is_left_out(find, pyenv, place):
     wait_for(lambda: not place.census.look(), "what was asked to be gone")
 
 
-@pytest.mark.contract("P-53")
+@pytest.mark.contract("P-42")
 def test_a_newer_python_is_no_surprise(find, pyenv):
     """The vendor's SDK stops below 3.12, the default does not: the default is not bent for it."""
     answer = find({"requirements.txt": "leancloud\n"})

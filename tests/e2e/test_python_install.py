@@ -3,6 +3,8 @@
 import json
 import os
 import signal
+import socket
+import subprocess
 
 import pytest
 
@@ -107,6 +109,31 @@ def test_a_failure_fails_the_stage_with_the_last_lines(project, run, place, sour
     assert "the gate says fail" in started.text
     assert "pyenv/wiki" in started.text
     assert source.installed() == [] and rests(place) == []
+
+
+def test_a_download_that_fails_names_the_mirror(project, run, place, source):
+    version = source.add("3.12")
+    source.mirror.files.clear()
+    done = run("build", project({**FILES, ".python-version": version}), "--install-python",
+               env={"https_proxy": source.mirror.url, "http_proxy": source.mirror.url, "no_proxy": ""})
+    assert done.returncode == 3
+    assert "Python %s could not be installed" % version in done.stdout
+    if not source.stand_in:
+        assert "PYTHON_BUILD_MIRROR_URL to a mirror" in done.stdout
+    assert source.installed() == [] and rests(place) == []
+
+
+def test_what_root_s_app_could_not_read_is_not_made(project, run, place, source):
+    """Without mounts the app is another user, who cannot enter a closed directory."""
+    if os.geteuid() != 0:
+        pytest.skip("for root alone")
+    version = source.add("3.12")
+    os.chmod(source.directory, 0o700)
+    done = run("build", project({**FILES, ".python-version": version}), "--install-python",
+               env={"LEANLOCAL_SANDBOX_DENY": "mount,overlay", "LEANLOCAL_DEBUG": ""})
+    assert done.returncode == 3, done.stdout
+    assert "install Python %s where every user can read it" % version in done.stdout
+    assert source.installed() == [] and source.mirror.asked == []
 
 
 def test_without_being_asked_nothing_is_installed(project, run, source):
@@ -225,7 +252,6 @@ def test_a_version_that_appears_is_seen(project, place, source):
 
 def command(place, started, name):
     """A word to the engine through its socket; its reply."""
-    import socket
     [path] = [os.path.join(here, file) for here, _, files in os.walk(place.env["XDG_RUNTIME_DIR"])
               for file in files if file.endswith(".sock")]
     with socket.socket(socket.AF_UNIX) as talk:
@@ -248,6 +274,53 @@ def test_cancelled_through_the_socket(project, place, source):
     assert command(place, started, "cancel")["ok"]
     started.wait_line("the installation of Python %s was cancelled" % version)
     assert started.wait_exit(20) == 3  # plain: what only the host can mend is not waited for
+    assert source.installed() == [] and rests(place) == []
+
+
+def test_a_failure_beside_what_serves(project, place, source):
+    """Another patch serves: it goes on, and the failure is told as one of the installation alone."""
+    gate = source.gate()
+    version = source.add("3.12", gate=gate)
+    source.pyenv.link(version + "9", os.path.dirname(os.path.dirname(need_interpreter("3.12"))))
+    started = place.up(project({**FILES, ".python-version": version}), ready=True)
+    assert not command(place, started, "cancel")["ok"]
+    assert command(place, started, "install_python")["ok"]
+    source.answer(gate, "fail")
+    started.wait_line("Python %s could not be installed" % version)
+    started.wait_line("the gate says fail")
+    assert started.http("/").body == b"one" and "failed" not in started.text
+    assert command(place, started, "install_python")["ok"]  # asked for again, it is tried again
+    source.answer(gate, "go")
+    at = started.position()
+    started.wait_line("ready", since=at)
+    assert rests(place) == []
+
+
+def test_who_waits_can_be_cancelled_alone(project, place, source):
+    gate = source.gate()
+    version = source.add("3.12", gate=gate)
+    files = {**FILES, ".python-version": version}
+    first = place.up(project(files), "--install-python")
+    first.wait_line(r"\$ pyenv install")
+    second = place.up(project(files), "--install-python", "--build-logs")
+    second.wait_line("another leanlocal installs Python " + version)
+    second.process.send_signal(signal.SIGINT)
+    second.wait_exit(10)
+    source.answer(gate, "go")
+    first.wait_healthy(60)
+    assert source.installed() == [version]
+
+
+def test_an_interrupted_build_leaves_nothing(project, place, source):
+    late = source.gate()
+    version = source.add("3.12", late=late)
+    root = project({**FILES, ".python-version": version})
+    build = subprocess.Popen(place.command("build", root, "--install-python"), env=place.env,
+                             stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+    wait_for(lambda: os.path.exists(source.pyenv.path(version, "half")), "half of the prefix", 30)
+    build.send_signal(signal.SIGINT)
+    assert build.wait(10) == 130
+    place.assert_nothing_left(5)
     assert source.installed() == [] and rests(place) == []
 
 
