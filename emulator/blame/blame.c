@@ -30,8 +30,9 @@ static bool judge_chain(const struct blame_facts *facts, const struct trace_chai
 {
     static judge_fn *const all[] = {judge_hiding,  judge_variable, judge_bound,   judge_standard,
                                     judge_six,     judge_unbuilt,  judge_offline, judge_syntax,
-                                    judge_missing, judge_lacking};
-    static judge_fn *const tables[] = {judge_hiding, judge_bound, judge_standard, judge_offline};
+                                    judge_missing, judge_lacking,  judge_database};
+    static judge_fn *const tables[] = {judge_hiding, judge_bound, judge_standard, judge_offline,
+                                       judge_database};
     static judge_fn *const last[] = {judge_inside};
     const struct trace *final = &chain->items[chain->count - 1];
     if (ask(facts, final, all, ARRAY_LEN(all), cause)) {

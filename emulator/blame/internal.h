@@ -40,6 +40,7 @@ typedef bool judge_fn(const struct scene *scene, struct blame_cause *cause);
 judge_fn judge_hiding;   // P-305
 judge_fn judge_variable; // P-303
 judge_fn judge_offline;  // P-304
+judge_fn judge_database; // P-216
 judge_fn judge_bound;    // P-300: bounds.def
 judge_fn judge_standard; // standard.def
 judge_fn judge_six;

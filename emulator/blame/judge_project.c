@@ -195,6 +195,43 @@ bool judge_offline(const struct scene *scene, struct blame_cause *cause)
     return true;
 }
 
+// ---- a database that is looked for on this machine (P-216) ----
+
+// What the words of a client say: they differ, the port does not.
+static const struct database {
+    const char *place;    // in the message
+    const char *name;     // of the service
+    const char *variable; // that the platform gives (P-210 to P-212)
+} databases[] = {
+    {"127.0.0.1:6379", "Redis", "REDIS_URL_NAME"},
+    {"localhost:6379", "Redis", "REDIS_URL_NAME"},
+    {"127.0.0.1:27017", "MongoDB", "MONGODB_URL_NAME"},
+    {"localhost:27017", "MongoDB", "MONGODB_URL_NAME"},
+    {"MySQL server on '127.0.0.1", "MySQL", "MYSQL_HOST_NAME"},
+    {"MySQL server on 'localhost", "MySQL", "MYSQL_HOST_NAME"},
+    {"MySQL server through socket", "MySQL", "MYSQL_HOST_NAME"},
+};
+
+bool judge_database(const struct scene *scene, struct blame_cause *cause)
+{
+    for (size_t i = 0; i < ARRAY_LEN(databases); i++) {
+        const struct database *row = &databases[i];
+        if (slice_find(scene->trace->message, row->place) < 0) {
+            continue;
+        }
+        struct culprit culprit;
+        scene_find_app(scene, &culprit);
+        cause->rule = "P-216";
+        cause->text = str_printf(_("%s looks for %s on this machine, where nothing answers; in the "
+                                   "cloud it never is there"),
+                                 culprit.name, row->name);
+        cause->mend = str_printf(_("take its address from %s, and put that into .env for here"),
+                                 row->variable);
+        return true;
+    }
+    return false;
+}
+
 // ---- an app's own words, and the shell's ----
 
 // "/bin/sh: 1: gunicorn: not found", "sh: gunicorn: command not found"

@@ -3,6 +3,7 @@
 import pytest
 from building import build, files, lines
 
+from helpers.census import is_port_free
 from helpers.interpreters import patch_version
 
 CALLABLE = "def application(e, s):\n    s('200 OK', [])\n    return [b'x']\n"
@@ -184,3 +185,17 @@ def test_the_screen_says_it(project, screen, old_flask):
     shown.wait_text(r"mend +add \"Jinja2<3\.1\" to requirements\.txt")
     shown.send_keys("q")
     shown.wait_exit()
+
+
+@pytest.mark.contract("P-214", "P-216")
+def test_a_redis_that_is_looked_for_on_this_machine(project, run, wheelhouse):
+    if not is_port_free("127.0.0.1", 6379):
+        pytest.skip("a Redis runs on this host")
+    wheelhouse.add("redis", "3.5.3", {"redis.py": (
+        "import socket\nclass ConnectionError(Exception):\n    pass\n"
+        "def get(host='127.0.0.1', port=6379):\n    try:\n        socket.create_connection((host, port))\n"
+        "    except OSError as error:\n        raise ConnectionError('Error %s connecting to %s:%s. Connection '\n"
+        "                              'refused.' % (error.errno, host, port))\n")})
+    told, rule, mend = fails(run, project(files("redis\n", **{"wsgi.py": "import redis\nredis.get()\n" + CALLABLE})))
+    assert rule == "P-216" and "wsgi.py:2 looks for Redis on this machine" in told
+    assert "REDIS_URL_" in mend
