@@ -59,8 +59,7 @@ __attribute__((format(printf, 1, 2))) static void say(const char *format, ...)
 
 static bool is_child_of_ours(const char *pid)
 {
-    char path[64];
-    snprintf(path, sizeof path, "/proc/%s/stat", pid);
+    auto_free char *path = str_printf("/proc/%s/stat", pid);
     auto_free char *text = fs_read(path, 4096, NULL, NULL);
     const char *after = text ? strrchr(text, ')') : NULL;
     int parent = 0;

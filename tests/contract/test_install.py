@@ -1,9 +1,17 @@
 """The install stage: what is there, what runs, as whom, with which variables, and what is shown of it."""
 
+import functools
+import glob
+import http.server
+import os
 import re
+import shutil
+import subprocess
+import threading
 
 import pytest
 from building import build, cloud, files, lines
+from helpers.interpreters import patch_version
 
 # Says everything that a step can see; each line with a word of its own.
 LOOK = ("ls -A | sed 's/^/file /'; echo user $(id -un) $HOME $(pwd); "
@@ -21,6 +29,42 @@ def test_pip_installs_requirements_txt(project, run, wheelhouse):
     assert "$ pip install -r requirements.txt" in lines(build(run, root), "install")
     shown = run("exec", root, "--", "python", "-c", "import tiny; print(tiny.VERSION)")
     assert shown.stdout == "1.0\n"
+
+
+@pytest.fixture
+def repository(place):
+    """A package in a git repository that is served over HTTP: its address."""
+    work = place.directory("package")
+    with open(os.path.join(work, "setup.py"), "w") as file:
+        file.write("from setuptools import setup\nsetup(name='fromgit', version='3.0', py_modules=['fromgit'])\n")
+    with open(os.path.join(work, "fromgit.py"), "w") as file:
+        file.write("WORD = 'from git'\n")
+    served = place.directory("served")
+    own = {**os.environ, "GIT_CONFIG_GLOBAL": "/dev/null", "GIT_AUTHOR_NAME": "t", "GIT_AUTHOR_EMAIL": "t@example",
+           "GIT_COMMITTER_NAME": "t", "GIT_COMMITTER_EMAIL": "t@example"}
+    for command in ("git init -q -b main .", "git add .", "git commit -q -m first",
+                    "git clone -q --bare . %s/package.git" % served,
+                    "git -C %s/package.git update-server-info" % served):
+        subprocess.run(command.split(), cwd=work, env=own, check=True, stdin=subprocess.DEVNULL)
+    handler = functools.partial(Quiet, directory=served)
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield "http://127.0.0.1:%d/package.git" % server.server_port
+        server.shutdown()
+
+
+class Quiet(http.server.SimpleHTTPRequestHandler):
+    def log_message(self, *_):
+        pass
+
+
+@pytest.mark.contract("P-60")
+@pytest.mark.skipif(not shutil.which("git"), reason="git is not installed")
+def test_a_line_may_name_a_git_repository(project, run, wheelhouse, repository):
+    root = project(files("git+%s@main#egg=fromgit\n" % repository, **{".python-version": patch_version("3.6")}))
+    # Its pip runs setup.py itself: nothing has to be fetched to build it.
+    done = run("exec", root, "--", "python", "-c", "import fromgit; print(fromgit.WORD)", env={"no_proxy": "127.0.0.1"})
+    assert done.stdout == "from git\n", done.stderr
 
 
 @pytest.mark.contract("P-60")
@@ -150,10 +194,40 @@ def test_the_clouds_lines_come_once_and_in_order(project, run):
 @pytest.mark.contract("P-309")
 @pytest.mark.parametrize("wanted", ["2.7", "3.11"])
 def test_which_pip_is_used_is_said(project, run, wheelhouse, wanted):
-    from helpers.interpreters import patch_version
     wheelhouse.add("tiny", "1.0")
     root = project(files("tiny\n", **{".python-version": patch_version(wanted) + "\n"}))
     done = build(run, root, "--no-cache")
     pip = re.search(r"build +install: pip (\d[\d.]*)", done.stdout).group(1)
     inside = run("exec", root, "--", "pip", "--version").stdout
     assert inside.startswith("pip %s " % pip)
+
+
+@pytest.mark.contract("P-309")
+def test_a_layer_costs_no_ensurepip(project, run):
+    """Which takes five seconds of CPU time, each time: pip is copied."""
+    root = project(files("# nothing\n", **{".python-version": "3.11\n"}))
+    build(run, root, "--no-cache", env={"LEANLOCAL_BUILD_LIMITS": "cpu-ms=3000"})
+    assert run("exec", root, "--", "pip", "--version").stdout.startswith("pip ")
+
+
+ONLY_SYSTEM = {"PYENV_ROOT": "/nowhere", "PATH": "/usr/bin:/bin"}
+
+
+@pytest.mark.contract("P-309")
+@pytest.mark.skipif(os.geteuid() != 0 or not shutil.which("unshare"), reason="needs root, to hide this host's pip")
+@pytest.mark.parametrize("requirement", ["tiny", "# nothing"])
+def test_a_python_without_pip(place, wheelhouse, requirement):
+    """Debian's own python3: said with the package to install; who requires nothing needs none."""
+    wheelhouse.add("tiny", "1.0")
+    root = place.project(files(requirement + "\n"))
+    pips = glob.glob("/usr/lib/python3*/dist-packages/pip") + glob.glob("/usr/share/python-wheels") + glob.glob(
+        "/usr/lib/python3*/ensurepip/_bundled") + glob.glob("/usr/local/lib/python3*/*-packages/pip")
+    hide = "; ".join("mount -t tmpfs tmpfs " + path for path in pips) or ":"
+    done = subprocess.run(["unshare", "--mount", "sh", "-c", hide + '; exec "$@"', "sh", *place.command("build", root)],
+                          env={**place.env, **ONLY_SYSTEM, "XDG_CACHE_HOME": place.directory("fresh")},
+                          stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60, check=False)
+    if requirement == "tiny":
+        assert done.returncode == 3, done.stdout + done.stderr
+        assert "rule   P-309" in done.stdout and "apt install python3-pip" in done.stdout
+    else:
+        assert done.returncode == 0, done.stdout + done.stderr
