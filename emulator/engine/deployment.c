@@ -453,13 +453,13 @@ void deployment_fail(struct engine *engine, enum stage stage, const struct error
 
 // ---- changes ----
 
-// --env-file as the tree names it; NULL: none, or it lies outside of the project.
+// --env-file as saves name it: relative in the project, else absolute. NULL: none.
 const char *deployment_env_file(const struct engine *engine)
 {
     const char *file = engine->options.env_file;
     size_t len = strlen(engine->project.dir);
     bool inside = file && strncmp(file, engine->project.dir, len) == 0 && file[len] == '/';
-    return inside ? file + len + 1 : NULL;
+    return inside ? file + len + 1 : file;
 }
 
 void deployment_on_changed(void *context, const struct tree_change *change)

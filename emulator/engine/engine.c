@@ -321,6 +321,7 @@ static int start_tree(struct engine *engine, struct error *error)
     const struct tree_options options = {
         .root = engine->project.dir,
         .ignore_file = engine->options.ignore_file,
+        .env_file = engine->options.env_file,
         .keep_modes = engine->options.keep_modes,
         .from_git = engine->options.from_git,
         .store = store,

@@ -17,11 +17,11 @@
 
 enum frame_type {
     // to the helper
-    FRAME_START =
-        1,     // root, store, ignore file, flags, uid, gid, file count, lowers of the last version,
-               // dirs to keep
-    FRAME_CUT, // tag
-    FRAME_REMOVE, // a directory's name in the store
+    FRAME_START = 1, // root, store, ignore file, env file, flags, uid, gid, file count, lowers of
+                     // the last version,
+                     // dirs to keep
+    FRAME_CUT,       // tag
+    FRAME_REMOVE,    // a directory's name in the store
     // from the helper
     FRAME_READY,      // file count, polling, note
     FRAME_CHANGED,    // total, rescan, paths

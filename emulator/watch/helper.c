@@ -84,7 +84,7 @@ static void poll_tree(struct helper *helper)
     int64_t took = clock_now_ms() - begun;
     // A large tree must not cost all of a processor.
     helper->next_poll_ms = begun + took + (took * 5 > POLL_MS ? took * 5 : POLL_MS);
-    if (helper->scan.changed.count > 0) {
+    if (helper->scan.changed.count > 0 || scan_extra_differs(&helper->scan)) {
         settle_event(&helper->scan.settle, begun, 1, SETTLE_NEW);
     }
 }
@@ -209,6 +209,7 @@ static int start(struct helper *helper, struct frame *frame, struct error *error
     auto_free char *root = frame_text(frame);
     auto_free char *store = frame_text(frame);
     auto_free char *ignore_file = frame_text(frame);
+    auto_free char *env_file = frame_text(frame);
     uint64_t flags = frame_number(frame);
     struct layer_owner owner = {.give = (flags & START_OWN) != 0};
     owner.uid = (uint32_t)frame_number(frame);
@@ -224,6 +225,9 @@ static int start(struct helper *helper, struct frame *frame, struct error *error
     if (result == 0) {
         result = cut_init(&helper->cut, store, owner, &keep, error);
         helper->cut.keep_modes = (flags & START_KEEP_MODES) != 0;
+    }
+    if (result == 0 && helper->watch && *env_file) {
+        scan_watch_extra(&helper->scan, env_file);
     }
     if (result == 0 && flags & START_GIT) {
         result = start_git(helper, root, error);

@@ -102,6 +102,11 @@ void helper_tell(struct helper *helper, size_t more)
     struct strlist paths = {0};
     size_t total = more;
     collect_news(helper, &paths, &total);
+    if (scan_extra_differs(scan)) {
+        scan_extra_told(scan);
+        strlist_add(&paths, scan_extra_name(scan));
+        total++;
+    }
     if (total > 0) {
         helper_send_changed(helper, total, &paths);
     }

@@ -18,6 +18,7 @@
 #include "sandbox/base/mem.h"
 
 #define DEPTH_MAX 128
+#define EXTRA_ID  2 // no node lies at this address
 
 static void scan_entry(struct scan *scan, struct node *dir, const char *dir_path, const char *name,
                        bool content);
@@ -397,6 +398,13 @@ static bool take_event(struct scan *scan, struct node *dir, const char *name, ui
 static bool take_ref(struct scan *scan, struct watch_ref ref, const struct watch_event *event,
                      int64_t now_ms)
 {
+    if (!ref.node && scan_is_extra(scan, ref.name)) {
+        if (strcmp(ref.name, event->name) == 0) {
+            bool done = (event->mask & (IN_CLOSE_WRITE | IN_MOVED_TO)) != 0;
+            settle_event(&scan->settle, now_ms, EXTRA_ID, done ? SETTLE_SAVED : SETTLE_WRITING);
+        }
+        return false;
+    }
     if (!ref.node) {
         if (strcmp(ref.name, event->name) == 0) {
             settle_hold(&scan->settle, now_ms, scan_vcs_busy(scan));
@@ -492,5 +500,6 @@ void scan_release(struct scan *scan)
     free(scan->vcs_dir);
     free(scan->root);
     free(scan->ignore_file);
+    free(scan->extra);
     close(scan->root_fd);
 }

@@ -38,11 +38,13 @@ struct scan {
     ino_t store_ino;
     struct inventory inventory;
     struct rules rules;
-    char *ignore_file;           // --leanignore, or NULL
-    bool no_rules;               // git has its own
-    struct error rules_error;    // the deploy would be aborted: cut nothing
-    struct watcher *watcher;     // NULL: not watching, or polling
-    struct watch_entry *watches; // by descriptor
+    char *ignore_file; // --leanignore, or NULL
+    bool no_rules;     // git has its own
+    char *extra;       // a file that is told wherever it lies, absolute; or NULL
+    unsigned char extra_digest[DIGEST_SIZE]; // as told last
+    struct error rules_error;                // the deploy would be aborted: cut nothing
+    struct watcher *watcher;                 // NULL: not watching, or polling
+    struct watch_entry *watches;             // by descriptor
     size_t watch_count;
     struct node_list changed, touched; // nodes with that flag
     uint32_t pass;                     // of listings
@@ -97,6 +99,14 @@ void scan_watch_hops(struct scan *scan, struct node *node);
 void scan_unwatch(struct scan *scan, struct node *node);
 void scan_clear_watch(struct watch_entry *entry);
 char *scan_absolute(const struct scan *scan, const struct node *node); // owned by the caller
+// One file more, perhaps outside of the project or left out of the upload. Before scan_watch().
+void scan_watch_extra(struct scan *scan, const char *path);
+// Is its content other than what was told? false when the scan tells of it by itself.
+bool scan_extra_differs(const struct scan *scan);
+bool scan_is_extra(const struct scan *scan, const char *name);
+void scan_extra_told(struct scan *scan);
+// Relative in the project, else absolute.
+const char *scan_extra_name(const struct scan *scan);
 // true while a VCS holds its lock.
 bool scan_vcs_busy(const struct scan *scan);
 

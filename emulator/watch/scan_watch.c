@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "emulator/version/cut.h"
 #include "emulator/watch/scan.h"
 #include "sandbox/base/cleanup.h"
 #include "sandbox/base/fs.h"
@@ -168,6 +169,58 @@ bool scan_vcs_busy(const struct scan *scan)
     return lock && access(lock, F_OK) == 0;
 }
 
+// ---- one file more ----
+
+static void digest_extra(const struct scan *scan, unsigned char ret_digest[static DIGEST_SIZE])
+{
+    memset(ret_digest, 0, DIGEST_SIZE); // no file
+    digest_file(scan->extra, ret_digest);
+}
+
+void scan_watch_extra(struct scan *scan, const char *path)
+{
+    scan->extra = str_dup(path);
+    digest_extra(scan, scan->extra_digest);
+}
+
+bool scan_is_extra(const struct scan *scan, const char *name)
+{
+    return scan->extra && strcmp(strrchr(scan->extra, '/') + 1, name) == 0;
+}
+
+const char *scan_extra_name(const struct scan *scan)
+{
+    size_t len = strlen(scan->root);
+    bool inside = strncmp(scan->extra, scan->root, len) == 0 && scan->extra[len] == '/';
+    return inside ? scan->extra + len + 1 : scan->extra;
+}
+
+bool scan_extra_differs(const struct scan *scan)
+{
+    if (!scan->extra) {
+        return false;
+    }
+    const struct node *node = inventory_find_path(&scan->inventory, scan_extra_name(scan));
+    unsigned char now[DIGEST_SIZE];
+    digest_extra(scan, now);
+    return !(node && node->reports) && memcmp(now, scan->extra_digest, DIGEST_SIZE) != 0;
+}
+
+void scan_extra_told(struct scan *scan)
+{
+    digest_extra(scan, scan->extra_digest);
+}
+
+static void watch_extra(struct scan *scan)
+{
+    if (scan->extra) {
+        auto_free char *dir = str_dup(scan->extra);
+        char *slash = strrchr(dir, '/');
+        slash[slash == dir] = '\0';
+        scan_add_watch(scan, dir, NULL, strrchr(scan->extra, '/') + 1);
+    }
+}
+
 int scan_watch(struct scan *scan, struct error *error)
 {
     scan->watch_errno = 0;
@@ -176,5 +229,6 @@ int scan_watch(struct scan *scan, struct error *error)
         return -1;
     }
     watch_vcs(scan);
+    watch_extra(scan);
     return 0;
 }

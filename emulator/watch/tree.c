@@ -31,7 +31,7 @@ struct version_dirs {
 
 struct tree {
     struct loop *loop;
-    char *root, *store, *ignore_file;
+    char *root, *store, *ignore_file, *env_file;
     struct tree_options options;
     struct tree_callbacks callbacks;
 
@@ -108,6 +108,7 @@ static void send_start(struct tree *tree)
     frame_add_text(&tree->out, tree->root);
     frame_add_text(&tree->out, tree->store);
     frame_add_text(&tree->out, tree->ignore_file);
+    frame_add_text(&tree->out, tree->env_file);
     frame_add_number(&tree->out, (tree->options.watch ? START_WATCH : 0u) |
                                      (tree->options.own_files ? START_OWN : 0u) |
                                      (tree->options.keep_modes ? START_KEEP_MODES : 0u) |
@@ -328,6 +329,7 @@ static void destroy(struct tree *tree)
     free(tree->root);
     free(tree->store);
     free(tree->ignore_file);
+    free(tree->env_file);
     free(tree);
 }
 
@@ -499,6 +501,7 @@ struct tree *tree_start(struct loop *loop, const struct tree_options *options,
     tree->root = str_dup(options->root);
     tree->store = str_dup(options->store);
     tree->ignore_file = str_dup(options->ignore_file);
+    tree->env_file = str_dup(options->env_file);
     tree->callbacks = *callbacks;
     tree->fd = -1;
     tree->in.max = 2 * FRAME_MAX;

@@ -28,6 +28,7 @@ struct tree_options {
     const char *store; // where versions go (absolute): <store>/base-N, <store>/delta-TAG ...; made
                        // if missing, emptied of what dead engines left
     const char *ignore_file; // --leanignore (absolute), or NULL
+    const char *env_file;    // --env-file (absolute): a change is told wherever it lies; or NULL
     bool keep_modes;         // not P-71: executable bits stay
     bool from_git;           // what is committed instead of the files (P-220)
     bool watch;              // false: scan once and cut only (verify, build, exec)

@@ -3,6 +3,7 @@
 import functools
 import json
 import os
+import pathlib
 import re
 import shutil
 import signal
@@ -539,6 +540,26 @@ def test_why_of_a_git_deploy(project, why, git):
     assert why(root, "wsgi.py", "--from", "git") == (True, "reload", "when it is committed", None)
     assert why(root, "requirements.txt", "--from", "git")[1] == "install"
     assert why(root, "new.txt", "--from", "git") == (False, "nothing", None, "P-220")
+
+
+@pytest.mark.contract("P-102b")
+@pytest.mark.parametrize("where", ["outside", "left out", "inside"])
+def test_a_save_of_the_env_file_is_a_new_instance(project, place, up, where):
+    text = LISTING.replace("[' '", "[os.environ['WORD'].encode() + b' ' + ' '")
+    root = project({"wsgi.py": text, "requirements.txt": "",
+                    ".leanignore": "*.env\n" if where == "left out" else "x\n"})
+    file = pathlib.Path(place.directory("elsewhere") if where == "outside" else root, "more.env")
+    file.write_text("WORD=one\n")
+    instance = up(root, "--env-file", file, ready=True)
+    assert instance.http("/").body.startswith(b"one ")
+    seen = instance.position()
+    file.write_text("WORD=two\n")
+    instance.wait_body(b"two ")
+    file.with_name("new").write_text("WORD=three\n")
+    file.with_name("new").rename(file)
+    instance.wait_body(b"three ")
+    saves = [line for _, line in instance.lines[seen:] if re.match(r"\S+ +save ", line)]
+    assert len(saves) == 2, saves
 
 
 # ---- an oracle ----
