@@ -161,8 +161,8 @@ def complaints(all_rules, found):
 HEAD = """# What is reproduced
 
 Made by `./dev fidelity` from `tests/contract/rules.txt` and the marks of the tests; do not edit.
-The numbers are those that comments and messages cite. A rule counts as tested when a test with the real program fails
-once the rule is no longer reproduced.
+The numbers are those that comments and messages cite. A rule counts as tested when a test with the real program, or with
+the part of it that the rule is about, fails once the rule is no longer reproduced.
 
 """
 
@@ -174,7 +174,9 @@ def cell(text):
 def counts(group, tests):
     sums = collections.Counter(kind(rule, tests.get(rule.name, [])) for rule in group)
     order = ("tested",) + STATES + ("missing",)
-    return ", ".join("%d %s" % (sums[name], name) for name in order if sums[name])
+    deviating = sum(1 for rule in group if tests.get(rule.name) and rule.states)
+    also = {"tested": " (%d with a deviation that is named)" % deviating if deviating else ""}
+    return ", ".join("%d %s%s" % (sums[name], name, also.get(name, "")) for name in order if sums[name])
 
 
 def row(rule, tests):

@@ -26,7 +26,8 @@ TARGETS = {
     "http1": (["emulator/formats/http1.c", "emulator/formats/http1_chunks.c"], 2048),
     "leanignore": (["emulator/formats/leanignore.c", "emulator/formats/ignore_pattern.c"], 512),
     "python_version": (["emulator/formats/python_version.c"], 256),
-    "yaml": (["emulator/formats/leanengine_yaml.c", "emulator/formats/yaml_tree.c"], 1024),
+    "yaml": (["emulator/formats/leanengine_yaml.c", "emulator/formats/yaml_tree.c", "emulator/formats/yaml_plain.c",
+              "emulator/formats/yaml_differ.c", "emulator/formats/build_steps.c"], 1024),
 }
 HASHED = re.compile(r"[0-9a-f]{40}")
 

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "emulator/formats/python_version.h"
+#include "sandbox/base/mem.h"
 #include "sandbox/base/utf8.h"
 
 #define CHECK(condition)                                                                           \
@@ -25,8 +26,31 @@ static void check_error(const struct error *error, enum error_kind kind, const c
     free(valid);
 }
 
+// A version is of its own prefix, and of a shorter one only at a dot.
+static void check_prefix(const char *text)
+{
+    int numbers[3];
+    char *plain = python_version_without_threads(text);
+    const char *number = plain ? plain : text;
+    if (python_version_numbers(number, numbers)) {
+        CHECK(python_version_has_prefix(text, text));
+        char *longer = str_printf("%s0", number);
+        CHECK(!python_version_has_prefix(longer, number));
+        free(longer);
+    }
+    free(plain);
+}
+
+static void check_runtime_txt(const char *bytes, size_t len)
+{
+    char *word = python_version_of_runtime_txt(bytes, len);
+    CHECK(!word || word[0] == '2' || word[0] == '3');
+    free(word);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
+    check_runtime_txt((const char *)data, size);
     struct python_version version = {0};
     struct diagnostics diagnostics = {0};
     struct error error = {0};
@@ -38,6 +62,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         const char *text = version.items[i].text;
         int numbers[3];
         CHECK((text[0] == '2' || text[0] == '3') && !strpbrk(text, "/ \t\r\n"));
+        check_prefix(text);
         if (python_version_numbers(text, numbers)) {
             CHECK(numbers[0] >= 2 && python_version_compare(text, text) == 0);
         }

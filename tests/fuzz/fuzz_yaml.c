@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "emulator/formats/leanengine_yaml.h"
+#include "emulator/formats/yaml_differ.h"
 #include "sandbox/base/utf8.h"
 
 #define CHECK(condition)                                                                           \
@@ -36,6 +37,19 @@ static void check_steps(const struct build_steps *steps)
     }
 }
 
+// What is read twice is the same; what differs from nothing given is a row of the table.
+static void check_differ(const struct leanengine_yaml *yaml, const uint8_t *data, size_t size)
+{
+    struct leanengine_yaml again = {0};
+    CHECK(leanengine_yaml_parse((const char *)data, size, &again, NULL, NULL) == 0);
+    CHECK(yaml_differ(yaml, &again) == NULL);
+    leanengine_yaml_release(&again);
+    leanengine_yaml_init(&again);
+    const struct leanengine_yaml_key *key = yaml_differ(&again, yaml);
+    CHECK((key == NULL) == (yaml_differ(yaml, &again) == NULL) && (!key || key->name));
+    leanengine_yaml_release(&again);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct leanengine_yaml yaml = {0};
@@ -47,6 +61,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         CHECK(yaml.startup_timeout_s >= 15 && yaml.startup_timeout_s <= 120);
         check_steps(&yaml.install);
         check_steps(&yaml.build);
+        check_differ(&yaml, data, size);
     }
     leanengine_yaml_release(&yaml);
     diagnostics_clear(&diagnostics);
