@@ -245,6 +245,11 @@ static bool check_name(const struct making *making, const struct env_source *fil
              _("is reserved by the platform; the line is passed over"));
         return false;
     }
+    const char *meant = environment_database_meant(entry->name);
+    if (meant) {
+        auto_free char *text = str_printf(_("the cloud writes it %s..."), meant);
+        warn(making, file, entry, "P-213", _("write it as the cloud does; in Python too"), text);
+    }
     if (entry->name[0] == '_') {
         warn(making, file, entry, "P-102c", _("choose another name"),
              _("the console takes only names that begin with a letter"));

@@ -1,8 +1,7 @@
 // What: the variables that the app gets: the platform's built-ins, the project's own, the few that
-// a process needs.
-// Why: a clean environment, never the developer's shell (DESIGN 10). First wins: built-ins >
-// --env-file > .env;
-//      who the app is comes from identity.h.
+//      a process needs.
+// Why: a clean environment, never the developer's shell (DESIGN 10).
+// Order, first wins: built-ins > --env-file > .env; who the app is comes from identity.h.
 // Sources: variables.def, databases.def; P-100a to P-102m, P-126, P-140, P-210 to P-214.
 // Owns: environment_release().
 #ifndef EMULATOR_ENVIRONMENT_ENVIRONMENT_H
@@ -78,6 +77,8 @@ void environment_to_list(const struct environment *environment, struct strlist *
 
 // "Redis" for a name that the cloud sets for a database (P-210 to P-212), else NULL.
 const char *environment_database_of(const char *name);
+// "REDIS_URL_" for a name that begins with it in another spelling (P-213), else NULL.
+const char *environment_database_meant(const char *name);
 // By name, and by what the value looks like.
 bool environment_looks_secret(const char *name, const char *value);
 

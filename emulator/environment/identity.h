@@ -1,11 +1,9 @@
-// What: who the app is: its id, keys, API server, region and group, and where each of them comes
-// from. Why: the app may be a real one, whose values the developer has somewhere, or nobody's; then
-// values are invented,
-//      stable for the project, so that sessions signed with a key survive a restart.
+// What: who the app is: its id, keys, API server, region and group, and where each comes from.
+// Why: the app may be a real one, whose values the developer has somewhere, or nobody's; then
+//      values are invented, stable for the project, so that what was signed with a key stays valid.
 // Order, first wins: option > the shell's LEANCLOUD_* > .leancloud/ > env files > invented. Keys
-// belong to an id: a
-//      source that names another id than the chosen one gives no key.
-// Sources: P-100a, P-102g to P-102k, P-197, P-304; DESIGN 10.
+//      belong to an id: a source that names another id than the chosen one gives no key.
+// Sources: P-100a, P-102g to P-102k, P-197, P-304; DESIGN 10; docs/decisions/0016.
 // Owns: identity_release().
 #ifndef EMULATOR_ENVIRONMENT_IDENTITY_H
 #define EMULATOR_ENVIRONMENT_IDENTITY_H

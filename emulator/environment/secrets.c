@@ -4,6 +4,7 @@
 
 #include <ctype.h>
 #include <string.h>
+#include <strings.h>
 
 #include "sandbox/base/cleanup.h"
 
@@ -36,6 +37,18 @@ const char *environment_database_of(const char *name)
 {
     const struct database *row = find_database(name);
     return row ? row->kind : NULL;
+}
+
+const char *environment_database_meant(const char *name)
+{
+    for (size_t i = 0; i < ARRAY_LEN(databases); i++) {
+        size_t len = strlen(databases[i].prefix);
+        if (strncasecmp(name, databases[i].prefix, len) == 0 && name[len] &&
+            strncmp(name, databases[i].prefix, len) != 0) {
+            return databases[i].prefix;
+        }
+    }
+    return NULL;
 }
 
 static bool is_secret_word(const char *word)

@@ -1,5 +1,5 @@
-// What: the sizes that an instance can have (P-170), by name: memory, processors, whether there is
-// staging. Sources: sizes.def, one row a size.
+// What: the sizes that an instance can have (P-170): memory, processors, whether there is staging.
+// Sources: sizes.def, one row a size.
 #ifndef EMULATOR_LIMITS_SIZES_H
 #define EMULATOR_LIMITS_SIZES_H
 

@@ -1,12 +1,10 @@
 // What: the system packages that leanengine.yaml asks for, compared with what this machine has.
 // Why: the cloud installs them (P-26); we never install anything, we say what is missing and the
-// one
-//      command that mends it. What is installed is what the app sees, at its usual path.
+//      one command that mends it. What is installed is what the app sees, at its usual path.
 // Sources: system_dependencies.def, one row a name. A row is proved by access(2) alone: nothing is
 //      run, so that the engine may ask at any time.
-// Not: refusing unknown names. leanengine.yaml's parser does that, with line and column, by the
-// same
-//      rows.
+// Not: refusing unknown names. The parser of leanengine.yaml does that, with line and column, by
+//      the same rows.
 #ifndef EMULATOR_SYSTEM_SYSTEM_DEPENDENCIES_H
 #define EMULATOR_SYSTEM_SYSTEM_DEPENDENCIES_H
 

@@ -207,13 +207,20 @@ def test_P_102a_an_attempt_is_told_before_the_app_starts_and_once(run, app):
     assert before.count(".env:1:1: LEANCLOUD_APP_ENV: cannot be overridden") == 1 and ".env" not in after
 
 
-@pytest.mark.contract("P-102b", "P-213")
+DATABASES = ["REDIS_URL_MyCache", "MYSQL_HOST_DB1", "MYSQL_PORT_DB1", "MYSQL_ADMIN_USER_DB1",
+             "MYSQL_ADMIN_PASSWORD_DB1", "MONGODB_URL_m"]
+
+
+@pytest.mark.contract("P-102b", "P-210", "P-211", "P-212", "P-213")
 def test_P_102b_verify_names_what_the_console_has_to_be_told(run, app):
-    done = run("verify", app("MINE=1\nREDIS_URL_MyCache=redis://127.0.0.1:6379\nOTHER=2\n"))
+    own = "MINE=1\nOTHER=2\nredis_url_MyCache=x\n"
+    done = run("verify", app(own + "".join(name + "=zzvalue\n" for name in DATABASES)))
     assert done.returncode == 0, done.stdout
     console, databases = re.search(r"env files.*: (.*)", done.stdout), re.search(r"database's name: (.*)", done.stdout)
-    assert console.group(1) == "MINE, OTHER" and databases.group(1) == "REDIS_URL_MyCache"
-    assert "console" in done.stdout
+    assert console.group(1) == "MINE, OTHER, redis_url_MyCache"
+    assert databases.group(1) == ", ".join(DATABASES)
+    assert re.search(r"\.env:3:1: redis_url_MyCache: the cloud writes it REDIS_URL_", done.stdout)
+    assert "zzvalue" not in done.stdout  # names only
 
 
 @pytest.mark.contract("P-102b", "P-102l")
