@@ -189,6 +189,8 @@ def test_the_clouds_lines_come_once_and_in_order(project, run):
              "正在下载和安装依赖项 ...", "镜像构建完成：" + tag, "开始部署 %s 到 web1" % tag,
              "正在创建新实例 ...", "正在启动新实例 ..."]
     assert [text for text in said if text in order] == order
+    image = [text.startswith("存储镜像到仓库（") for text in said]
+    assert image.count(True) == 1 and said.index(order[4]) < image.index(True) < said.index(order[5])
 
 
 @pytest.mark.contract("P-309")
