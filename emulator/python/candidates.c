@@ -148,6 +148,9 @@ static void split_path(const struct strlist *env, struct strlist *ret_dirs)
 static void add_from_dir(struct python_candidates *list, const char *dir, const char *source)
 {
     static const char *const plain[] = {"python3", "python2.7", "python"};
+    if (!fs_is_dir(dir)) {
+        return;
+    }
     for (int minor = NEWEST_MINOR_TRIED; minor >= 6; minor--) {
         auto_free char *path = str_printf("%s/python3.%d", dir, minor);
         add(list, path, NULL, source);

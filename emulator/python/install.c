@@ -181,6 +181,7 @@ static int start_pyenv(const struct install *install, int output_fd, struct proc
     strlist_env_set(&env, "TMPDIR", install->temporary);
     const char *const argv[] = {"pyenv",     "install",        "--skip-existing",
                                 "--verbose", install->version, NULL};
+    // In our own process group, so that the engine can end them all should we be killed.
     const struct process_options options = {.path = install->program,
                                             .argv = (char *const *)(uintptr_t)argv,
                                             .env = env.items,
@@ -189,7 +190,6 @@ static int start_pyenv(const struct install *install, int output_fd, struct proc
                                             .stdout_fd = output_fd,
                                             .stderr_fd = output_fd,
                                             .extra_fd = -1,
-                                            .new_session = true,
                                             .die_with_parent = true};
     int result = process_start(&options, ret_process, error);
     strlist_clear(&env);

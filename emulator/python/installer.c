@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -94,8 +95,10 @@ static char *tail_text(const struct installer *installer)
 
 static void on_exit_of_helper(void *context, pid_t pid, int wait_status)
 {
-    (void)pid;
     struct installer *installer = context;
+    if (WIFSIGNALED(wait_status)) {
+        kill(-pid, SIGKILL); // it could not end what it has started
+    }
     while (read_once(installer)) {
     }
     line_splitter_finish(installer->splitter);

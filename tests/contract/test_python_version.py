@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 
 import pytest
 
@@ -215,13 +216,31 @@ def test_runtime_txt_beside_the_file_is_nobodys_business(project, run):
 # ---- every Python of this host ----
 
 @pytest.mark.contract("P-40", "P-43", "P-45")
-def test_every_python_builds_and_runs(project, run, interpreter):
+def test_every_python_builds_and_runs(project, run, wheelhouse, interpreter):
+    """Its own pip installs, its app answers the health check."""
     name, _, wanted = interpreter
-    files = dict(FILES, **({} if name == "system" else {".python-version": wanted + "\n"}))
+    wheelhouse.add("one", "1.0")
+    app = "import sys, one\nsys.stderr.write('runs on %d.%d.%d\\n' % sys.version_info[:3])\n"
+    files = {"wsgi.py": app + APP, "requirements.txt": "one==1.0\n"}
+    if name != "system":
+        files[".python-version"] = wanted + "\n"
     env = {"PYENV_ROOT": "/nowhere", "HOME": "/nowhere"} if name == "system" else None
-    done = run("exec", project(files), *WHICH, env=env)
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.strip() == wanted or name in ("system", "3.14")
+    done = run("verify", project(files), env=env)
+    assert done.returncode == 0, done.stdout
+    ran = re.search(r"runs on (\S+)", done.stdout).group(1)
+    assert ran == wanted or name in ("system", "3.14")
+
+
+@pytest.mark.contract("P-40", "P-52")
+def test_a_stand_in_is_no_failure(project, run, place):
+    """A deviation is told and told again by verify, which still says yes."""
+    real = os.path.dirname(os.path.dirname(need_interpreter("3.12")))
+    made = Pyenv(place.directory("pyenv"))
+    made.link("3.12.998", real)
+    done = run("verify", project({**FILES, ".python-version": "3.12.999\n"}), env=made.env)
+    assert done.returncode == 0, done.stdout
+    assert ("deviation: .python-version:1:1: Python 3.12.999 is not installed here; "
+            "%s takes its place" % patch_version("3.12")) in done.stdout
 
 
 # ---- where they are found ----

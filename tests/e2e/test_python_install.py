@@ -22,7 +22,8 @@ NO_OTHER = {"PATH": "/nowhere"}
 @pytest.fixture
 def source(place):
     made = Source(place)
-    place.env.update(made.env)
+    place.cache = place.directory("cache")  # of its own: what is left in it is looked at
+    place.env.update(made.env, XDG_CACHE_HOME=place.cache)
     yield made
     made.end()
 
@@ -195,8 +196,7 @@ def test_what_a_killed_installation_left_is_removed_by_the_next(project, run, pl
     os.kill(helper, signal.SIGKILL)
     assert started.wait_exit(30) == 3
     assert os.path.exists(source.pyenv.path(version, "half"))
-    for pid in place.census.look():
-        os.kill(pid, signal.SIGKILL)
+    place.assert_nothing_left(5)  # pyenv, make and what they run
     source.add("3.12")
     done = run("exec", root, "--install-python", *WHERE)
     assert done.returncode == 0, done.stderr
