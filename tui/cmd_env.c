@@ -100,7 +100,7 @@ static bool asks_for_others(const struct command *command)
     static const char *const changing[] = {"env",    "env-file", "region",    "group",
                                            "app-id", "size",     "build-root"};
     for (size_t i = 0; i < ARRAY_LEN(changing); i++) {
-        if (command_text(command, changing[i])) {
+        if (strlist_contains(&command->typed, changing[i])) {
             return true;
         }
     }

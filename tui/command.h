@@ -20,6 +20,7 @@ struct cJSON;
 struct command {
     const char *name;
     struct cJSON *options; // given ones, by name: switches booleans, numbers numbers, others text
+    struct strlist typed;  // names of those of the command line; the others are the project's
     char *dir;             // as typed; "."
     struct strlist words;  // the other arguments, in the order of the verb's row
     char **rest;           // behind `--`; NULL-terminated, not owned

@@ -281,6 +281,9 @@ int command_read_project_options(struct command *command, struct error *error)
         rules[i] = option_rows[i].rule;
         taken[i] = option_serves(&option_rows[i], command->name);
         any = any || (taken[i] && !rules[i].command_line_only);
+        if (json_get(command->options, rules[i].name)) {
+            strlist_add(&command->typed, rules[i].name);
+        }
     }
     auto_free char *dir = realpath(command->dir, NULL);
     if (!any || !dir) { // a wrong DIR is told by who needs it
@@ -294,6 +297,7 @@ void command_release(struct command *command)
     json_free(command->options);
     free(command->dir);
     strlist_clear(&command->words);
+    strlist_clear(&command->typed);
     *command = (struct command){0};
 }
 

@@ -422,11 +422,12 @@ def test_env_as_dotenv_is_read_back_as_the_same_values(run, app, project):
 
 
 def test_env_asks_the_running_one(up, run, app):
-    root = app("MINE=dotenv\n", **{"more.env": "MINE=option\n"})
+    root = app("MINE=dotenv\n", **{"more.env": "MINE=option\n", ".leanlocal.yaml": "group: worker\n"})
     instance = up(root, "--env-file", root / "more.env", "--env", "stage", ready=True)
     app_has = json.loads(instance.http("/").body)
     told = json.loads(run("env", root, "--format", "json").stdout)
     assert told["MINE"] == "option" and told["LEANCLOUD_APP_ENV"] == "stage"
+    assert told["LEANCLOUD_APP_GROUP"] == "worker"  # an option of the project asks for nothing else
     assert told == {name: app_has[name] for name in told}
     other = json.loads(run("env", root, "--format", "json", "--env", "production").stdout)
     assert other["LEANCLOUD_APP_ENV"] == "production" and other["MINE"] == "dotenv"
