@@ -29,6 +29,8 @@
 #define PIDFD_THREAD O_EXCL
 #endif
 
+#define RESOLVER_PORT 53 // of systemd-resolved, dnsmasq
+
 #define NOTIF_SET_FLAGS    SECCOMP_IOW(4, __u64)
 #define NOTIF_SYNC_WAKE_UP 1ul
 
@@ -251,7 +253,7 @@ static void report(struct broker *broker, enum wire_kind kind, const struct wire
     struct wire_message message = {.kind = kind, .socket = *socket};
     // An app that binds in a loop must not block init: such reports are dropped. LISTENING never
     // is.
-    wire_send(broker->report_fd, &message, NULL, 0, kind == WIRE_BOUND ? MSG_DONTWAIT : 0);
+    wire_send(broker->report_fd, &message, NULL, 0, kind == WIRE_LISTENING ? 0 : MSG_DONTWAIT);
 }
 
 // COMPAT(5.18): without WAIT_KILLABLE_RECV a signal makes the app's call start anew after we
@@ -336,18 +338,6 @@ static uint16_t find_listener(const struct broker *broker, uint16_t port)
     return 0;
 }
 
-// Nobody tells us of close(). With SO_REUSEADDR only a listener makes bind() fail.
-static bool still_listens(const struct broker *broker, uint16_t port)
-{
-    auto_close int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    int yes = 1;
-    struct sockaddr_in name = {.sin_family = AF_INET,
-                               .sin_port = htons(port),
-                               .sin_addr.s_addr = htonl(broker->rule.address)};
-    setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes);
-    return fd >= 0 && bind(fd, (struct sockaddr *)&name, sizeof name) < 0 && errno == EADDRINUSE;
-}
-
 // Begun here without waiting; a call that may wait then goes on in the kernel, which finds a
 // connection under way, whatever address the call names, and waits for that one.
 static int begin_connect(int fd, const struct broker_decision *decision)
@@ -365,6 +355,58 @@ static int begin_connect(int fd, const struct broker_decision *decision)
     return waits && under_way ? -1 : errnum;
 }
 
+// Is there a listener? With SO_REUSEADDR nothing else makes bind() fail so.
+static bool is_listened_to(uint32_t address, uint16_t port)
+{
+    auto_close int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    int yes = 1;
+    struct sockaddr_in name = {
+        .sin_family = AF_INET, .sin_port = htons(port), .sin_addr.s_addr = htonl(address)};
+    setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes);
+    return fd >= 0 && bind(fd, (struct sockaddr *)&name, sizeof name) < 0 && errno == EADDRINUSE;
+}
+
+static bool is_worth_telling(struct broker *broker, uint16_t port)
+{
+    if (port == RESOLVER_PORT || port == broker->rule.public_port ||
+        broker->reached_count == BROKER_REACHED) {
+        return false;
+    }
+    for (unsigned i = 0; i < broker->reached_count; i++) {
+        if (broker->reached[i] == port) {
+            return false;
+        }
+    }
+    return true;
+}
+
+// The /16 that our own address is in: other instances, and whatever else our side puts there.
+static bool is_of_ours(const struct broker *broker, uint32_t address)
+{
+    return ((address ^ broker->rule.address) & 0xffff0000u) == 0;
+}
+
+// P-214: a Redis of the laptop, say; in the cloud nothing listens there (P-216).
+static void tell_reached(struct broker *broker, const struct seccomp_notif *request,
+                         const union broker_address *asked, uint16_t port)
+{
+    struct broker_socket socket;
+    struct wire_socket told = {.errnum = 0};
+    bool v4 = asked->any.sa_family == AF_INET;
+    uint32_t address = v4 ? ntohl(asked->v4.sin_addr.s_addr) : INADDR_LOOPBACK;
+    if (!is_worth_telling(broker, port) || is_of_ours(broker, address)) {
+        return;
+    }
+    auto_close int fd = duplicate_socket((int)request->pid, (int)request->data.args[0]);
+    if (fd < 0 || describe(fd, &socket) < 0 || socket.type != SOCK_STREAM ||
+        !is_listened_to(address ? address : INADDR_LOOPBACK, port)) {
+        return;
+    }
+    broker->reached[broker->reached_count++] = port;
+    print_address(asked, told.asked_address, &told.asked_port);
+    report(broker, WIRE_REACHED, &told);
+}
+
 static int do_connect(struct broker *broker, const struct seccomp_notif *request)
 {
     const __u64 *args = request->data.args;
@@ -376,7 +418,11 @@ static int do_connect(struct broker *broker, const struct seccomp_notif *request
     uint16_t port =
         read_memory(tid, args[1], &asked, len) < 0 ? 0 : broker_loopback_port(&asked, len);
     uint16_t actual = port ? find_listener(broker, port) : 0;
-    if (!actual || !still_listens(broker, actual)) {
+    // Nobody tells us of close(): a remembered listener may have gone.
+    if (!actual || !is_listened_to(broker->rule.address, actual)) {
+        if (port) {
+            tell_reached(broker, request, &asked, port);
+        }
         return -1;
     }
     auto_close int fd = duplicate_socket(tid, (int)args[0]);

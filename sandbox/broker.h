@@ -69,6 +69,7 @@ void broker_decide_connect(const struct broker_rule *rule, const struct broker_s
 void broker_print_address(uint32_t address, char out[static 16]); // "127.77.3.1"
 
 #define BROKER_SOCKETS 256 // remembered; the oldest is forgotten
+#define BROKER_REACHED 32  // services of the host that are told of
 
 struct broker_known {
     uint64_t cookie; // SO_COOKIE: unique as long as the machine runs; 0 is free
@@ -81,11 +82,13 @@ struct broker_known {
 
 struct broker {
     int listener_fd; // -1: not running
-    int report_fd;   // BOUND and LISTENING go here (wire.h)
+    int report_fd;   // BOUND, LISTENING and REACHED go here (wire.h)
     bool killable;   // the kernel does not restart a call that we have taken (5.19)
     struct broker_rule rule;
     struct broker_known known[BROKER_SOCKETS];
     unsigned next_known;
+    uint16_t reached[BROKER_REACHED];
+    unsigned reached_count;
     void *request; // sized as the kernel says
     void *response;
     uint16_t request_size;

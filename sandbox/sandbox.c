@@ -196,9 +196,13 @@ void sandbox_kill(struct sandbox *sandbox)
 // ---- events ----
 
 static const enum sandbox_event_kind event_kinds[] = {
-    [WIRE_PARKED] = SANDBOX_PARKED,       [WIRE_STARTED] = SANDBOX_STARTED,
-    [WIRE_FAILED] = SANDBOX_FAILED,       [WIRE_BOUND] = SANDBOX_BOUND,
-    [WIRE_LISTENING] = SANDBOX_LISTENING, [WIRE_COMMAND_EXITED] = SANDBOX_COMMAND_EXITED,
+    [WIRE_PARKED] = SANDBOX_PARKED,
+    [WIRE_STARTED] = SANDBOX_STARTED,
+    [WIRE_FAILED] = SANDBOX_FAILED,
+    [WIRE_BOUND] = SANDBOX_BOUND,
+    [WIRE_LISTENING] = SANDBOX_LISTENING,
+    [WIRE_REACHED] = SANDBOX_REACHED,
+    [WIRE_COMMAND_EXITED] = SANDBOX_COMMAND_EXITED,
 };
 
 static void fill_event(struct sandbox *sandbox, const struct wire_message *message,

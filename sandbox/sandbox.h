@@ -148,6 +148,7 @@ enum sandbox_event_kind {
     SANDBOX_FAILED,         // error says at which operation; the tree is gone or going
     SANDBOX_BOUND,          // a bind was performed (asked_*, actual_*)
     SANDBOX_LISTENING,      // a listen was performed on a socket bound here: the app is reachable
+    SANDBOX_REACHED,        // a service of the host on loopback is used (asked_*); told once a port
     SANDBOX_COMMAND_EXITED, // the command itself ended (status); init ends the rest
     SANDBOX_EXITED,         // init is gone and reaped: nothing is left. Last event.
 };
@@ -156,7 +157,7 @@ struct sandbox_event {
     enum sandbox_event_kind kind;
     struct error error;     // FAILED
     int wait_status;        // COMMAND_EXITED; EXITED: init's own status if no COMMAND_EXITED came
-    char asked_address[64]; // BOUND, LISTENING: "0.0.0.0", "127.0.0.1", "::"
+    char asked_address[64]; // BOUND, LISTENING, REACHED: "0.0.0.0", "127.0.0.1", "::"
     uint16_t asked_port;
     char actual_address[64];
     uint16_t actual_port;

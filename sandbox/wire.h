@@ -22,6 +22,7 @@ enum wire_kind {
     WIRE_FAILED,         // error
     WIRE_BOUND,          // socket
     WIRE_LISTENING,      // socket
+    WIRE_REACHED,        // socket
     WIRE_COMMAND_EXITED, // number: wait status
     WIRE_LISTENER,       // command -> init: descriptor of the notification listener
     WIRE_PROCEED,        // init -> command: the parent knows its pid

@@ -148,6 +148,8 @@ struct engine {
     struct tree_version last_version; // of the instance that died while serving
     struct strlist last_built_lowers;
     unsigned instance_counter, address_counter;
+    uint16_t reached[16]; // ports of this machine's services that the app uses (P-216)
+    size_t reached_count;
     unsigned crashes;  // in a row, of the serving version
     bool must_replace; // what served is gone and its replacement does not serve yet
     int64_t last_tag_s;

@@ -143,6 +143,31 @@ static void on_listening(void *context, struct instance *instance, const char *a
     running_start_health(running, LIMIT_PROBE_INTERVAL_MS);
 }
 
+// P-216: told once a port, whatever is saved after it.
+static void on_reached(void *context, struct instance *instance, const char *asked,
+                       uint16_t asked_port)
+{
+    (void)instance;
+    struct running *running = context;
+    struct engine *engine = running->engine;
+    for (size_t i = 0; i < engine->reached_count; i++) {
+        if (engine->reached[i] == asked_port) {
+            return;
+        }
+    }
+    if (running == engine->exec_running || engine->reached_count == ARRAY_LEN(engine->reached)) {
+        return;
+    }
+    engine->reached[engine->reached_count++] = asked_port;
+    bool strict = engine->mode == MODE_VERIFY;
+    engine->warnings += strict;
+    announce_notice(engine, strict ? "warning" : "note", "P-216", NULL,
+                    _("take the address from a variable: of a database that is bound to the group, "
+                      "or one of your own"),
+                    _("the app uses %s of this machine; in the cloud nothing listens there"),
+                    asked);
+}
+
 static void on_failed(void *context, struct instance *instance, const struct error *error)
 {
     (void)instance;
@@ -221,6 +246,7 @@ static struct running *new_running(struct engine *engine, const char *name, enum
         .context = running,
         .on_state = on_state,
         .on_listening = on_listening,
+        .on_reached = on_reached,
         .on_failed = on_failed,
         .on_gone = on_gone,
         .on_output = on_output,

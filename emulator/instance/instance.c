@@ -159,6 +159,13 @@ static void take_listening(struct instance *instance, const struct sandbox_event
     instance->options.on_listening(instance->options.context, instance, asked, event->asked_port);
 }
 
+static void take_reached(struct instance *instance, const struct sandbox_event *event)
+{
+    char asked[80];
+    snprintf(asked, sizeof asked, "%s:%u", event->asked_address, event->asked_port);
+    instance->options.on_reached(instance->options.context, instance, asked, event->asked_port);
+}
+
 // false: the instance is finished and may be freed already.
 static bool take_event(struct instance *instance, const struct sandbox_event *event)
 {
@@ -176,6 +183,9 @@ static bool take_event(struct instance *instance, const struct sandbox_event *ev
         return true;
     case SANDBOX_LISTENING:
         take_listening(instance, event);
+        return true;
+    case SANDBOX_REACHED:
+        take_reached(instance, event);
         return true;
     case SANDBOX_COMMAND_EXITED:
         instance->app_exited = true;

@@ -50,6 +50,9 @@ struct instance_options {
     // The app called listen() on its port, or any other. asked: "0.0.0.0:3000".
     void (*on_listening)(void *context, struct instance *instance, const char *asked,
                          uint16_t asked_port);
+    // It uses a service of the host on loopback, "127.0.0.1:6379" (P-214); told once a port.
+    void (*on_reached)(void *context, struct instance *instance, const char *asked,
+                       uint16_t asked_port);
     // A step before exec failed. The instance goes.
     void (*on_failed)(void *context, struct instance *instance, const struct error *error);
     // Nothing is left of it. wait_status is the app's own, or init's if init was killed.

@@ -1,6 +1,7 @@
 """How the app is started and what it meets there (P-80 to P-96, P-302, P-306 to P-308)."""
 
 import re
+import socket
 
 import pytest
 from building import files
@@ -264,6 +265,25 @@ def test_files_beside_the_code(project, run):
                            " as f:\n    f.write('TABLE = 1')\nfrom pkg import parsetab\nassert parsetab.TABLE\n",
         "templates/a.txt": "from a template"})))
     assert "实例启动成功：from a template" in done.stdout
+
+
+@pytest.mark.contract("P-214", "P-216")
+def test_a_service_of_this_machine_is_reached_and_told_of(project, up, run):
+    """In `up` a word, once however often is saved; verify warns and says by which rule."""
+    with socket.socket() as service:
+        service.bind(("127.0.0.1", 0))
+        service.listen(50)
+        place = "127.0.0.1:%d" % service.getsockname()[1]
+        wsgi = FUNCTION + "import socket\nsocket.create_connection(%r).close()\n" % (service.getsockname(),)
+        words = "the app uses %s of this machine; in the cloud nothing listens there" % place
+        root = project(files(**{"wsgi.py": wsgi}))
+        done = passes(run, root)
+        assert words in done.stdout and "P-216" in done.stdout
+        instance = up(root)
+        instance.wait_healthy()
+        (root / "wsgi.py").write_text(wsgi.replace("b'hello'", "b'again'"))
+        instance.wait_body(b"again")
+        assert instance.text.count(words) == 1
 
 
 RELOADER = SERVE.replace("    serve(sys.argv[1], int(sys.argv[2]))\n", """\

@@ -313,6 +313,26 @@ print(socket.socket().connect_ex(('127.0.0.1', 1)), socket.socket().connect_ex((
     assert out == "b'host'\nb'own'\n111 111\n", out + err
 
 
+def test_services_of_the_host_are_told_of_once_a_port(brokered, deny):
+    """By TCP and only where somebody listens: not what is refused, nor an own port, nor a resolver."""
+    script = """
+port = int(sys.argv[1])
+for address in ('127.0.0.1', 'localhost', '127.0.0.1'):
+    socket.create_connection((address, port)).close()
+s = serve(socket.AF_INET, '', port=6380); socket.create_connection(('127.0.0.1', 6380)).close()
+print(socket.socket().connect_ex(('127.0.0.1', 1)))
+socket.socket(type=socket.SOCK_DGRAM).connect(('127.0.0.1', port + 1 if port < 65535 else 1))
+"""
+    with socket.socket() as host:
+        host.bind(("127.0.0.1", 0))
+        host.listen(5)
+        port = host.getsockname()[1]
+        result = brokered.run(PYTHON, "-c", SERVE + script, str(port), deny=deny, options=options(new_address()))
+    assert result.stdout == "111\n", result
+    reached = [(event["asked_address"], event["asked_port"]) for event in brokered.events("reached")]
+    assert reached == [("127.0.0.1", port)], reached
+
+
 def test_two_instances_do_not_meet_on_loopback(brokered, deny):
     processes = []
     for number in range(2):

@@ -43,7 +43,8 @@ static void on_signal(int number)
 }
 
 static const char *const kind_names[] = {
-    "nothing", "parked", "started", "failed", "bound", "listening", "command-exited", "exited",
+    "nothing",   "parked",  "started",        "failed", "bound",
+    "listening", "reached", "command-exited", "exited",
 };
 
 static void write_event(struct run *run, const struct sandbox_event *event)
@@ -58,7 +59,8 @@ static void write_event(struct run *run, const struct sandbox_event *event)
         json_put_string(line, "hint", event->error.hint);
         json_put_string(line, "where", event->error.where);
         json_put_int(line, "errno", event->error.errnum);
-    } else if (event->kind == SANDBOX_BOUND || event->kind == SANDBOX_LISTENING) {
+    } else if (event->kind == SANDBOX_BOUND || event->kind == SANDBOX_LISTENING ||
+               event->kind == SANDBOX_REACHED) {
         json_put_string(line, "asked_address", event->asked_address);
         json_put_int(line, "asked_port", event->asked_port);
         json_put_string(line, "actual_address", event->actual_address);
