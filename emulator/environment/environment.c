@@ -325,6 +325,10 @@ static int read_file(struct making *making, const char *path, const char *name, 
 static int read_files(struct making *making, struct error *error)
 {
     const struct environment_request *request = making->request;
+    if (request->env_file && fs_exists(request->env_file) && !fs_is_file(request->env_file)) {
+        error_set(error, ERROR_USAGE, _("%s: not a regular file"), request->env_file);
+        return error_set_hint(error, _("write the variables into a file first"));
+    }
     if (request->env_file &&
         read_file(making, request->env_file, request->env_file, "--env-file", error) < 0) {
         return -1;

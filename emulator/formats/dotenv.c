@@ -161,6 +161,17 @@ static void skip_export(struct scan *scan)
     }
 }
 
+static int check_bounds(struct scan *scan, int line, size_t count, size_t len)
+{
+    auto_free char *reason = NULL;
+    if (count == (size_t)LIMIT_ENV_FILE_VARIABLES) {
+        reason = str_printf(_("more than %d variables"), (int)LIMIT_ENV_FILE_VARIABLES);
+    } else if (len > (size_t)LIMIT_ENV_VALUE_KB << 10) {
+        reason = str_printf(_("a value larger than %d KB"), (int)LIMIT_ENV_VALUE_KB);
+    }
+    return reason ? fail(scan, line, reason, _("put such data in a file of the project")) : 0;
+}
+
 static int read_entry(struct scan *scan, struct dotenv *entries)
 {
     skip_export(scan);
@@ -179,11 +190,9 @@ static int read_entry(struct scan *scan, struct dotenv *entries)
         buf_release(&value);
         return -1;
     }
-    if (entries->count == (size_t)LIMIT_ENV_FILE_VARIABLES) {
+    if (check_bounds(scan, line, entries->count, name_len + value.len) < 0) {
         buf_release(&value);
-        auto_free char *reason =
-            str_printf(_("more than %d variables"), (int)LIMIT_ENV_FILE_VARIABLES);
-        return fail(scan, line, reason, NULL);
+        return -1;
     }
     entries->items = mem_resize(entries->items, (entries->count + 1) * sizeof *entries->items);
     entries->items[entries->count++] = (struct dotenv_entry){

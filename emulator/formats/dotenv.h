@@ -15,7 +15,8 @@
 // Decided: nothing is expanded, $NAME and `command` stay what they are, as the console has it; a
 //      name may come twice, the reader takes the last; a line without "=" is an error, not a
 //      variable without a value.
-// Text is UTF-8 without NUL, at most LIMIT_ENV_FILE_KB and LIMIT_ENV_FILE_VARIABLES.
+// Text is UTF-8 without NUL, bounded by LIMIT_ENV_FILE_KB, LIMIT_ENV_VALUE_KB and
+//      LIMIT_ENV_FILE_VARIABLES.
 // Owns: dotenv_release().
 #ifndef EMULATOR_FORMATS_DOTENV_H
 #define EMULATOR_FORMATS_DOTENV_H

@@ -436,11 +436,24 @@ def test_env_asks_the_running_one(up, run, app):
 @pytest.mark.parametrize("content, says", [
     ("A=1\nB\n", r"\.env:2: expected NAME=value"), ("A='x\n", r"\.env:1: the quote is never closed"),
     (b"A=1\n\nB=\xff\n", r"\.env:3: not UTF-8"), ("A=" + "x" * (256 << 10), r"\.env: larger than 256 KB"),
+    ("A=1\nB=" + "x" * 130000, r"\.env:2: a value larger than 120 KB"),
     ("".join("A%d=1\n" % i for i in range(1001)), r"\.env:1001: more than 1000 variables")])
 def test_a_bad_env_file_is_wrong_usage_with_its_line(run, app, content, says):
     done = run("env", app(content))
     assert done.returncode == 2 and done.stdout == ""
     assert re.search(says, done.stderr), done.stderr
+
+
+def test_a_value_as_large_as_may_be_reaches_the_app(run, app):
+    done = run("exec", app("A=" + "x" * 122000), "--", "python", "-c", "import os; print(len(os.environ['A']))")
+    assert done.stdout == "122000\n", done.stderr
+
+
+def test_an_env_file_that_is_a_pipe_is_wrong_usage(run, app):
+    root = app()
+    os.mkfifo(root / "pipe")
+    done = run("env", root, "--env-file", root / "pipe")
+    assert done.returncode == 2 and "not a regular file" in done.stderr
 
 
 def test_an_env_file_that_is_missing_is_wrong_usage(run, app):

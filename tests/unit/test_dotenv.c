@@ -132,8 +132,17 @@ static void test_bounds(void **state)
     assert_string_equal(error.message, ".env:1001: more than 1000 variables");
     buf_release(&text);
     buf_adds(&text, "A=");
-    while (text.len < (256 << 10)) {
+    while (text.len < (120 << 10) + 1) {
         buf_adds(&text, "x");
+    }
+    assert_int_equal(dotenv_parse(text.data, text.len, ".env", &entries, &error), 0);
+    dotenv_release(&entries);
+    buf_adds(&text, "x");
+    assert_int_equal(dotenv_parse(text.data, text.len, ".env", &entries, &error), -1);
+    assert_string_equal(error.message, ".env:1: a value larger than 120 KB");
+    buf_release(&text);
+    while (text.len < (256 << 10)) {
+        buf_adds(&text, "#");
     }
     assert_int_equal(dotenv_parse(text.data, text.len, ".env", &entries, &error), 0);
     dotenv_release(&entries);

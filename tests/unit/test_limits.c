@@ -41,6 +41,7 @@ static const struct {
     {"KEEPALIVE_IDLE_MS", 75 * S, "[I]"},
     {"WEBSOCKET_IDLE_MS", 60 * S, "P-157"},
     {"ENV_FILE_KB", 256, "[I]"},
+    {"ENV_VALUE_KB", 120, "[I]"},
     {"ENV_FILE_VARIABLES", 1000, "[I]"},
 };
 
