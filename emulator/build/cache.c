@@ -261,7 +261,15 @@ struct cJSON *cache_prune(const char *cache_dir, int64_t max_bytes, int64_t spar
 
 // ---- sources ----
 
-static int hash_source(struct hash *hash, const char *name, const char *path, int64_t *bytes)
+// How executable bits count: as a version has them, or as it would have them of live files (P-71).
+static bool is_executable(const struct stat *status, enum source_modes modes)
+{
+    return modes == SOURCE_MODES_OF_VERSION ? (status->st_mode & S_IXUSR) != 0
+                                            : modes == SOURCE_MODES_KEPT && status->st_mode & 0111;
+}
+
+static int hash_source(struct hash *hash, const char *name, const char *path,
+                       enum source_modes modes, int64_t *bytes)
 {
     auto_close int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
     struct stat status;
@@ -269,7 +277,7 @@ static int hash_source(struct hash *hash, const char *name, const char *path, in
         return -1;
     }
     auto_free char *head =
-        str_printf("%lld %s", (long long)status.st_size, status.st_mode & S_IXUSR ? "x" : "-");
+        str_printf("%lld %s", (long long)status.st_size, is_executable(&status, modes) ? "x" : "-");
     hash_adds(hash, name);
     hash_adds(hash, head);
     char chunk[65536];
@@ -286,25 +294,23 @@ static int hash_source(struct hash *hash, const char *name, const char *path, in
     return 0;
 }
 
-static int hash_sources(const struct strlist *lowers, char ret_digest[static HASH_HEX_SIZE],
-                        int64_t *ret_bytes, struct error *error)
+int cache_hash_sources(const struct view *view, enum source_modes modes,
+                       char ret_digest[static HASH_HEX_SIZE], int64_t *ret_bytes,
+                       struct error *error)
 {
-    struct view view;
     struct strlist files = {0};
     struct hash hash;
     int result = 0;
-    view_of_version(&view, lowers);
-    view_list(&view, "", SIZE_MAX, &files);
+    view_list(view, "", SIZE_MAX, &files);
     hash_init(&hash);
     for (size_t i = 0; i < files.count && result == 0; i++) {
-        auto_free char *path = view_find(&view, files.items[i]);
-        if (path && hash_source(&hash, files.items[i], path, ret_bytes) < 0) {
+        auto_free char *path = view_find(view, files.items[i]);
+        if (path && hash_source(&hash, files.items[i], path, modes, ret_bytes) < 0) {
             result = error_set_errno(error, ERROR_SYSTEM, errno, "%s", files.items[i]);
         }
     }
     hash_hex(&hash, ret_digest);
     strlist_clear(&files);
-    view_release(&view);
     return result;
 }
 
@@ -325,12 +331,15 @@ static bool was_known(const char *cache_dir, const char *digest)
 static struct cJSON *digest(const char *cache_dir, char *const *dirs, struct error *error)
 {
     struct strlist lowers = {0};
+    struct view view;
     char hex[HASH_HEX_SIZE];
     int64_t bytes = 0;
     for (; *dirs; dirs++) {
         strlist_add(&lowers, *dirs);
     }
-    int result = hash_sources(&lowers, hex, &bytes, error);
+    view_of_version(&view, &lowers);
+    int result = cache_hash_sources(&view, SOURCE_MODES_OF_VERSION, hex, &bytes, error);
+    view_release(&view);
     strlist_clear(&lowers);
     if (result < 0) {
         return NULL;

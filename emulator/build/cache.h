@@ -15,7 +15,9 @@
 
 #include <stdint.h>
 
+#include "emulator/version/view.h"
 #include "sandbox/base/error.h"
+#include "sandbox/base/hash.h"
 #include "sandbox/base/mem.h"
 
 struct cJSON;
@@ -25,6 +27,12 @@ int cache_bound(const struct strlist *env, int64_t *ret_bytes, struct error *err
 struct cJSON *cache_list(const char *cache_dir);
 // {removed: [...], removed_bytes, bytes, kept_in_use}. What was used within spare_ms stays.
 struct cJSON *cache_prune(const char *cache_dir, int64_t max_bytes, int64_t spare_ms);
+
+// Of all files of an upload: names, sizes, executable bits, contents. Adds to *ret_bytes. Blocks.
+enum source_modes { SOURCE_MODES_OF_VERSION, SOURCE_MODES_KEPT, SOURCE_MODES_DROPPED };
+int cache_hash_sources(const struct view *view, enum source_modes modes,
+                       char ret_digest[static HASH_HEX_SIZE], int64_t *ret_bytes,
+                       struct error *error);
 
 int cache_helper_main(int argc, char **argv);
 

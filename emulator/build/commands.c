@@ -113,7 +113,7 @@ static int run_build_commands(struct build *build, const char *out, struct error
     return build->box ? 0 : -1;
 }
 
-static bool has_commands(const struct build_steps *steps)
+bool products_wanted(const struct build_steps *steps)
 {
     for (size_t i = 0; i < steps->count; i++) {
         if (steps->items[i].kind == BUILD_STEP_SHELL) {
@@ -137,20 +137,26 @@ static void make_products(struct build *build)
 
 // P-63: the layer, the sources, the commands and what they see decide what comes out. Once a stage
 // is made anew all later ones are: a salted layer has another name.
-static int open_built_slot(struct build *build, struct error *error)
+void products_key(const char *layer_dir, const char *digest, const struct strlist *build_env,
+                  const struct build_steps *steps, char ret_key[static HASH_HEX_SIZE])
 {
     struct hash hash;
-    char key[HASH_HEX_SIZE];
     hash_init(&hash);
     hash_adds(&hash, "products " PRODUCTS_FORMAT);
-    hash_adds(&hash, strrchr(build->slot.dir, '/'));
-    hash_adds(&hash, build->digest);
-    manifests_hash_env(&hash, &build->build_env);
-    for (size_t i = 0; i < build->build_steps.count; i++) {
-        const struct build_step *step = &build->build_steps.items[i];
+    hash_adds(&hash, strrchr(layer_dir, '/'));
+    hash_adds(&hash, digest);
+    manifests_hash_env(&hash, build_env);
+    for (size_t i = 0; i < steps->count; i++) {
+        const struct build_step *step = &steps->items[i];
         hash_adds(&hash, step->kind == BUILD_STEP_SHELL ? step->text : "");
     }
-    hash_hex(&hash, key);
+    hash_hex(&hash, ret_key);
+}
+
+static int open_built_slot(struct build *build, struct error *error)
+{
+    char key[HASH_HEX_SIZE];
+    products_key(build->slot.dir, build->digest, &build->build_env, &build->build_steps, key);
     return store_slot_open(&build->built, build->cache_dir, STORE_BUILT, key, false,
                            build->no_cache, error);
 }
@@ -173,7 +179,7 @@ static void sources_digested(struct build *build)
     str_replace(&build->digest, json_get_string(answer, "digest"));
     build->result.new_bytes += json_get_int(answer, "new_bytes", 0);
     json_free(answer);
-    if (!has_commands(&build->build_steps)) {
+    if (!products_wanted(&build->build_steps)) {
         skip_commands(build);
     } else if (open_built_slot(build, &error) < 0) {
         build_fail(build, &error);
@@ -201,7 +207,7 @@ void build_start_commands(struct build *build)
 {
     struct error error = {0};
     build_enter_stage(build, BUILD_STAGE_BUILD);
-    bool runs = has_commands(&build->build_steps) && build->upload.lowers.count > 0;
+    bool runs = products_wanted(&build->build_steps) && build->upload.lowers.count > 0;
     if (runs) {
         build_tell(build, BUILD_STATE_RUNNING, NULL);
     } else if (!build->measures_image) {

@@ -49,6 +49,11 @@ int manifests_key(const struct view *upload, const struct build_steps *steps,
                   char ret_key[static HASH_HEX_SIZE], struct error *error);
 
 // The variables that a stage sees, but those that differ with every deployment.
+// commands.c: of what build commands leave: their layer's directory, the sources' digest, the
+// variables that they see, the commands (P-63).
+void products_key(const char *layer_dir, const char *digest, const struct strlist *build_env,
+                  const struct build_steps *steps, char ret_key[static HASH_HEX_SIZE]);
+bool products_wanted(const struct build_steps *steps);
 void manifests_hash_env(struct hash *hash, const struct strlist *build_env);
 
 // ---- install_env.c: what of the user's shell reaches the install stage, and nothing else ----

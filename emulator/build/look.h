@@ -14,11 +14,16 @@ struct build_look {
     char *target; // inside
     bool cached;
     bool nothing_to_install; // requirements.txt names no package
+    char *products;          // the key of what build commands leave; NULL: there are none
+    bool products_cached;
 };
 
-// upload: of the build root. Of the request are used: yaml, build_env, cache_dir, host.
+// upload: of the build root, live. Of the request are used: yaml, build_env, cache_dir, host.
+// keep_modes: executable bits count, as with --keep-modes. Reads all sources when there are build
+// commands.
 int build_look(const struct build_request *request, const struct view *upload,
-               const struct python *python, struct build_look *ret_look, struct error *error);
+               const struct python *python, bool keep_modes, struct build_look *ret_look,
+               struct error *error);
 void build_look_release(struct build_look *look);
 
 #endif

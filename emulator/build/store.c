@@ -73,9 +73,10 @@ int store_slot_open(struct store_slot *slot, const char *cache_dir, enum store_r
     return 0;
 }
 
-char *store_look(const char *cache_dir, const char *key, char **ret_name, bool *ret_complete)
+char *store_look(const char *cache_dir, enum store_room room, const char *key, char **ret_name,
+                 bool *ret_complete)
 {
-    auto_free char *layers_dir = fs_join(cache_dir, store_room_name(STORE_LAYERS));
+    auto_free char *layers_dir = fs_join(cache_dir, store_room_name(room));
     auto_free char *name = str_printf("%.*s", KEY_LEN, key);
     auto_free char *salt = read_salt(layers_dir, name);
     char *dir = str_printf("%s/%s%s%s", layers_dir, name, *salt ? "-" : "", salt);

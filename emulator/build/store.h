@@ -55,9 +55,10 @@ int store_slot_lease(struct store_slot *slot, struct error *error);
 enum store_state store_slot_look(const struct store_slot *slot, struct cJSON **ret_record);
 // 1: held now, holder is written into it. 0: another build holds it. -1: error.
 int store_slot_lock(struct store_slot *slot, const char *holder, struct error *error);
-// Where the layer of key is or would be (owned by the caller), its name, and whether it is
+// Where the entry of key is or would be (owned by the caller), its name, and whether it is
 // complete. Changes nothing.
-char *store_look(const char *cache_dir, const char *key, char **ret_name, bool *ret_complete);
+char *store_look(const char *cache_dir, enum store_room room, const char *key, char **ret_name,
+                 bool *ret_complete);
 // What the holder of the lock wrote; "" if that is unknown.
 char *store_slot_holder(const struct store_slot *slot);
 // An empty work_dir (and home_dir). Needs the lock.

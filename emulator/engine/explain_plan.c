@@ -161,11 +161,18 @@ static int look_at_layer(struct explanation *explanation, struct build_look *ret
         .host = &engine->host,
     };
     if (result == 0) {
-        result = build_look(&request, &explanation->upload, &explanation->built.python, ret_look,
-                            &explanation->error);
+        result = build_look(&request, &explanation->upload, &explanation->built.python,
+                            engine->options.keep_modes, ret_look, &explanation->error);
     }
     strlist_clear(&build_env);
     return result;
+}
+
+static const char *cache_note(bool cached, bool fresh)
+{
+    return fresh    ? _("--no-cache: would be made anew")
+           : cached ? _("cached: nothing would run")
+                    : _("not there yet: would be made");
 }
 
 static void add_install(struct explanation *explanation, const struct build_look *look)
@@ -177,11 +184,21 @@ static void add_install(struct explanation *explanation, const struct build_look
                                 : str_dup("pip install -r requirements.txt");
     bool fresh = explanation->engine->options.no_cache;
     explain_row(explanation, "install", install->given ? "P-22" : "P-60", "%s", steps);
-    explain_row(explanation, "layer",
-                look->cached && !fresh ? _("cached: nothing would run")
-                : fresh                ? _("--no-cache: would be made anew")
-                                       : _("not there yet: would be made"),
-                "%s", look->key);
+    explain_row(explanation, "layer", cache_note(look->cached, fresh), "%s", look->key);
+}
+
+// What would be done again by --from git is not known before git is asked.
+static void add_build(struct explanation *explanation, const struct build_look *look)
+{
+    const struct engine *engine = explanation->engine;
+    const struct engine_options *options = &engine->options;
+    auto_free char *steps = steps_text(&engine->project.yaml.build);
+    explain_row(explanation, "build", "P-25", "%s", *steps ? steps : _("nothing"));
+    if (look->products && !options->from_git) {
+        bool cached = look->products_cached && look->cached;
+        explain_row(explanation, "products", cache_note(cached, options->no_cache), "%s",
+                    look->products);
+    }
 }
 
 static void add_system(struct explanation *explanation, const struct strlist *names)
@@ -204,8 +221,7 @@ void explain_stages(struct explanation *explanation)
     explain_row(explanation, "python", NULL, "%s", explanation->built.python.version);
     add_system(explanation, &yaml->system_dependencies);
     add_install(explanation, &look);
-    auto_free char *build = steps_text(&yaml->build);
-    explain_row(explanation, "build", "P-25", "%s", *build ? build : _("nothing"));
+    add_build(explanation, &look);
     explain_row(explanation, "start", yaml->run ? "P-21, P-37" : "P-80", "%s%s",
                 yaml->run ? "/bin/sh -c " : "",
                 yaml->run ? yaml->run : _("wsgi.py is imported, its `application` is served"));

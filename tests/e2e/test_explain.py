@@ -66,6 +66,22 @@ def test_layer_is_cached_after_a_build(place, project, run):
     assert layer()["value"] != before["value"]
 
 
+def test_products_are_cached_after_a_build(place, project, run):
+    root = project(dict(FILES, **{"leanengine.yaml": "build: echo made > made.txt\n", "run.sh": "true\n"}))
+    (root / "run.sh").chmod(0o755)
+    place.env["XDG_CACHE_HOME"] = place.directory("own-cache")
+
+    def products():
+        _, sections, _ = look(run, root, "--section", "stages")
+        return [row for row in sections["stages"]["rows"] if row["name"] == "products"][0]
+    before = products()
+    assert "cached" not in before["note"]
+    assert run("build", root).returncode == 0
+    assert products()["value"] == before["value"] and "cached" in products()["note"]
+    (root / "run.sh").write_text("false\n")
+    assert products()["value"] != before["value"] and "cached" not in products()["note"]
+
+
 def test_secrets_are_masked(project, run):
     root = project(dict(FILES, **{".env": "MY_SECRET_KEY=swordfish\n"}))
     assert "swordfish" not in run("explain", root).stdout
