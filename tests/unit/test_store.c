@@ -173,6 +173,7 @@ static void test_salt(void **state)
     store_slot_release(&fresh);
     store_slot_release(&after);
     assert_int_equal(prune(cache, 0, 0), 1); // `old` has its lease
+    assert_int_not_equal(access(dir, F_OK), 0);
     struct store_slot again = open_slot(cache, KEY_A, false);
     assert_string_equal(again.dir, old.dir);
     store_slot_release(&again);
