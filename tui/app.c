@@ -252,6 +252,7 @@ static unsigned apply_action(struct app *app, enum action action)
     case ACTION_EDIT:
         return APP_EDIT;
     case ACTION_INSTALL_PYTHON:
+    case ACTION_INSTALL_OTHER:
         return APP_INSTALL_PYTHON;
     case ACTION_CANCEL_INSTALL:
         return APP_CANCEL_INSTALL;
@@ -298,7 +299,10 @@ static void dialog_key(struct app *app, uint32_t key)
 static unsigned active_maps(const struct app *app)
 {
     unsigned maps = KEYMAP_GLOBAL | panes[app->focus]->keymaps;
-    maps |= *app->snapshot.install_offer ? KEYMAP_MISSING : 0;
+    if (*app->snapshot.install_offer) {
+        bool missing = strcmp(app->snapshot.failure_stage, "python") == 0;
+        maps |= missing ? KEYMAP_MISSING : KEYMAP_OFFERED;
+    }
     maps |= *app->snapshot.installing ? KEYMAP_INSTALLING : 0;
     return maps;
 }

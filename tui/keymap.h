@@ -40,7 +40,8 @@ enum keymap { // bits
     KEYMAP_LOGS = 4,
     KEYMAP_BUILD = 8,
     KEYMAP_MISSING = 16, // what the snapshot offers or tells, not a pane
-    KEYMAP_INSTALLING = 32,
+    KEYMAP_OFFERED = 32,
+    KEYMAP_INSTALLING = 64,
 };
 
 struct key_row {

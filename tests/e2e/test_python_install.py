@@ -367,8 +367,9 @@ def test_what_serves_goes_on_serving_meanwhile(project, place, screen, source):
     near = version + "9"
     source.pyenv.link(near, os.path.dirname(os.path.dirname(need_interpreter("3.12"))))
     root = project({**FILES, ".python-version": version})
-    shown = screen("up", root, "--host", place.address)
+    shown = screen("up", root, "--host", place.address, size=(120, 30))
     shown.wait_text("● healthy", 60)
+    shown.wait_text("i install Python")
     shown.send_keys("i")
     shown.wait_text("x cancel")
     (root / "wsgi.py").write_text(APP.replace("one", "two"))

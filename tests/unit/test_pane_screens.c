@@ -501,6 +501,12 @@ static void test_effects(void **unused)
     app_snapshot(app, snapshot, WALL_MS);
     assert_int_equal(app_key(app, 'i'), APP_INSTALL_PYTHON);
     assert_int_equal(app_key(app, 'x'), 0);
+    healthy_state(snapshot);
+    app_snapshot(app, snapshot, WALL_MS);
+    assert_int_equal(app_key(app, 'i'), 0);
+    SET(snapshot->install_offer, "3.14.2"); // another Python runs it
+    app_snapshot(app, snapshot, WALL_MS);
+    assert_int_equal(app_key(app, 'i'), APP_INSTALL_PYTHON);
     fetching_state(snapshot);
     app_snapshot(app, snapshot, WALL_MS);
     assert_int_equal(app_key(app, 'i'), 0);
