@@ -75,7 +75,7 @@ def test_P_72_required_requirements_file_missing(project, run, wheelhouse):
     assert "require" in done.stdout and "other.txt" in done.stdout
 
 
-COMMANDS = ("up", "verify", "build", "exec", "explain", "env", "status", "restart", "reload", "stop",
+COMMANDS = ("up", "verify", "build", "exec", "explain", "why", "cache", "env", "status", "restart", "reload", "stop",
             "help")
 
 
