@@ -319,6 +319,7 @@ void build_free(struct build *build)
     free(build->project);
     free(build->home_dir);
     free(build->digest);
+    free(build->required);
     free(build);
 }
 

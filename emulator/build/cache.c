@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "emulator/build/required.h"
 #include "emulator/build/store.h"
 #include "emulator/control/project_options.h"
 #include "emulator/control/protocol.h"
@@ -417,6 +418,29 @@ static struct cJSON *publish(const char *text, struct error *error)
     return tree;
 }
 
+static struct cJSON *require(const char *text, struct error *error)
+{
+    struct cJSON *job = json_parse(text, strlen(text), "@cache", error);
+    struct strlist lowers = {0};
+    struct view view;
+    char digest_hex[HASH_HEX_SIZE] = "";
+    json_get_strings(job, "lowers", &lowers);
+    view_of_version(&view, &lowers);
+    const struct cJSON *files = json_get(job, "files");
+    const char *dir = json_get_string(job, "dir");
+    int result = dir ? required_copy(&view, files, dir, error)
+                     : required_digest(&view, files, digest_hex, error);
+    view_release(&view);
+    strlist_clear(&lowers);
+    json_free(job);
+    if (result < 0) {
+        return NULL;
+    }
+    struct cJSON *tree = json_new_object();
+    json_put_string(tree, "digest", digest_hex);
+    return tree;
+}
+
 static struct cJSON *list(const char *cache_dir, struct error *error)
 {
     int64_t bound = 0;
@@ -448,6 +472,9 @@ int cache_helper_main(int argc, char **argv)
     }
     if (strcmp(word, "digest") == 0) {
         return answer(digest(argv[3], argv + 4, &error), &error);
+    }
+    if (strcmp(word, "require") == 0) {
+        return answer(require(argv[3], &error), &error);
     }
     if (strcmp(word, "sweep") == 0) {
         store_sweep(argv[3]);

@@ -3,6 +3,7 @@
 //                            everybody's back
 //      digest CACHE DIR...   of all files of these lowers, topmost first; answers {digest,
 //                            new_bytes}
+//      require JOB           required_digest() or, with a `dir`, required_copy() (required.h)
 //      sweep CACHE           what dead builds left
 //      list CACHE            answers {bytes, max_bytes, entries: [...]}
 //      prune CACHE BYTES|""  the oldest go until that many bytes are left; answers what went

@@ -7,6 +7,7 @@
 
 #include "emulator/build/box.h"
 #include "emulator/build/internal.h"
+#include "emulator/build/required.h"
 #include "sandbox/base/cleanup.h"
 #include "sandbox/base/fs.h"
 #include "sandbox/base/i18n.h"
@@ -63,16 +64,13 @@ static int stage_install(struct build *build, struct error *error)
         build_write_script(own, "packages.py", packages_py, packages_py_size, error) < 0 ||
         build_write_script(own, "steps.py", steps_py, steps_py_size, error) < 0 ||
         build_write_job(build, own, build->result.layer_target, &build->install, true, error) < 0 ||
-        manifests_stage(&build->upload, &build->install, own, error) < 0 ||
+        manifests_stage(&build->upload, own, error) < 0 ||
         build_give_to_app(build, work, error) < 0 || build_give_to_app(build, own, error) < 0) {
         return -1;
     }
-    static const char *const given[] = {"manifests", "required"};
-    for (size_t i = 0; i < ARRAY_LEN(given); i++) {
-        auto_free char *dir = fs_join(own, given[i]);
-        if (fs_is_dir(dir) && build_give_to_app(build, dir, error) < 0) {
-            return -1;
-        }
+    auto_free char *given = fs_join(own, "manifests");
+    if (build_give_to_app(build, given, error) < 0) {
+        return -1;
     }
     return build->home_dir ? build_give_to_app(build, build->home_dir, error) : 0;
 }
@@ -167,13 +165,62 @@ static int check_pip(const struct build *build, struct error *error)
                   : error_set_hint(error, _("%s -m ensurepip"), python->executable);
 }
 
+static void install(struct build *build, struct error *error)
+{
+    auto_free char *cache = pip_cache(build, error);
+    if (!cache || run_install(build, cache, error) < 0) {
+        build_fail(build, error);
+    }
+}
+
+// ---- required files: read by a helper, for they may be large ----
+
+// dir: copies them there; NULL: the digest of them is asked for.
+static int ask_required(struct build *build, const char *dir, void (*ended)(struct build *build),
+                        struct error *error)
+{
+    struct strlist lowers = {0};
+    struct cJSON *job = json_new_object();
+    view_lowers(&build->upload, &lowers);
+    json_put_strings(job, "lowers", &lowers);
+    json_put_tree(job, "files", required_list(&build->install));
+    json_put_string(job, "dir", dir);
+    auto_free char *text = json_print(job);
+    json_free(job);
+    strlist_clear(&lowers);
+    const char *const arguments[] = {"leanlocal", "@cache", "require", text, NULL};
+    return build_start_helper(build, arguments, ended, error);
+}
+
+static void required_copied(struct build *build)
+{
+    struct error error = {0};
+    struct cJSON *answer = build_take_answer(build, &error);
+    auto_free char *dir = fs_join(build->slot.work_dir, ".leanlocal/required");
+    bool good = answer && !build->cancelled && build_give_to_app(build, dir, &error) == 0;
+    json_free(answer);
+    if (good) {
+        install(build, &error);
+    } else {
+        build_fail(build, &error);
+    }
+}
+
 static void make_layer(struct build *build)
 {
     struct error error = {0};
-    auto_free char *cache = pip_cache(build, &error);
     build_log_init(&build->log);
-    if (!cache || check_pip(build, &error) < 0 || stage_install(build, &error) < 0 ||
-        run_install(build, cache, &error) < 0) {
+    if (check_pip(build, &error) < 0 || stage_install(build, &error) < 0) {
+        build_fail(build, &error);
+        return;
+    }
+    if (!*build->required) {
+        install(build, &error);
+        return;
+    }
+    auto_free char *dir = fs_join(build->slot.work_dir, ".leanlocal/required");
+    if (fs_mkdir_p(dir, 0755, &error) < 0 ||
+        ask_required(build, dir, required_copied, &error) < 0) {
         build_fail(build, &error);
     }
 }
@@ -194,10 +241,9 @@ static int open_slot(struct build *build, struct error *error)
     char key[HASH_HEX_SIZE];
     auto_free char *layers = fs_join(build->cache_dir, "layers");
     const char *target = build_is_in_place(build) ? layers : BUILD_LAYER_TARGET;
-    if (manifests_read(&build->upload, &build->manifests, error) < 0 ||
-        manifests_key(&build->upload, &build->install, &build->manifests, &build->result.python,
-                      &build->build_env, target, key, error) < 0 ||
-        store_slot_open(&build->slot, build->cache_dir, STORE_LAYERS, key, build_is_in_place(build),
+    manifests_key(&build->install, build->required, &build->manifests, &build->result.python,
+                  &build->build_env, target, key);
+    if (store_slot_open(&build->slot, build->cache_dir, STORE_LAYERS, key, build_is_in_place(build),
                         build->no_cache, error) < 0) {
         return -1;
     }
@@ -218,10 +264,9 @@ static char *name_pip(const struct build *build)
                              : str_printf("pip %s", python->pip_version);
 }
 
-void build_start_install(struct build *build)
+static void claim_layer(struct build *build)
 {
     struct error error = {0};
-    build_enter_stage(build, BUILD_STAGE_INSTALL);
     if (open_slot(build, &error) < 0) {
         build_fail(build, &error);
         return;
@@ -229,4 +274,34 @@ void build_start_install(struct build *build)
     auto_free char *pip = build_runs_anything(build) ? name_pip(build) : NULL;
     build_tell(build, BUILD_STATE_RUNNING, pip);
     build_claim(build, &build->slot, layer_found, make_layer);
+}
+
+static void required_digested(struct build *build)
+{
+    struct error error = {0};
+    struct cJSON *answer = build_take_answer(build, &error);
+    const char *digest = json_get_string(answer, "digest");
+    if (!digest || build->cancelled) {
+        build_fail(build, &error);
+    } else {
+        str_replace(&build->required, digest);
+        claim_layer(build);
+    }
+    json_free(answer);
+}
+
+void build_start_install(struct build *build)
+{
+    struct error error = {0};
+    build_enter_stage(build, BUILD_STAGE_INSTALL);
+    str_replace(&build->required, "");
+    struct cJSON *list = required_list(&build->install);
+    bool requires_any = json_count(list) > 0;
+    json_free(list);
+    if (manifests_read(&build->upload, &build->manifests, &error) < 0 ||
+        (requires_any && ask_required(build, NULL, required_digested, &error) < 0)) {
+        build_fail(build, &error);
+    } else if (!requires_any) {
+        claim_layer(build);
+    }
 }

@@ -38,16 +38,13 @@ struct manifests {
 
 int manifests_read(const struct view *upload, struct manifests *ret_manifests, struct error *error);
 void manifests_release(struct manifests *manifests);
-// requirements.txt, .python-version and the required files of the steps, below <own>/manifests and
-// <own>/required. ERROR_PROJECT for a required file that is not there or leaves the project.
-int manifests_stage(const struct view *upload, const struct build_steps *steps, const char *own,
-                    struct error *error);
-// Of everything that decides what the install stage makes (P-63).
-int manifests_key(const struct view *upload, const struct build_steps *steps,
-                  const struct manifests *manifests, const struct python *python,
-                  const struct strlist *build_env, const char *target,
-                  char ret_key[static HASH_HEX_SIZE], struct error *error);
-
+// requirements.txt and .python-version, below <own>/manifests (P-23).
+int manifests_stage(const struct view *upload, const char *own, struct error *error);
+// Of everything that decides what the install stage makes (P-63). required: required_digest().
+void manifests_key(const struct build_steps *steps, const char *required,
+                   const struct manifests *manifests, const struct python *python,
+                   const struct strlist *build_env, const char *target,
+                   char ret_key[static HASH_HEX_SIZE]);
 // The variables that a stage sees, but those that differ with every deployment.
 // commands.c: of what build commands leave: their layer's directory, the sources' digest, the
 // variables that they see, the commands (P-63).
@@ -136,6 +133,7 @@ struct build {
     bool measures_image;
     char *home_dir; // level none: stands for home in the stage that runs
     char *digest;   // of the sources
+    char *required; // digest of what install requires, "": nothing
     struct meter_limits limits;
     int64_t spent_cpu_ms; // by the install stage
     struct box *box;

@@ -4,8 +4,10 @@
 
 #include "emulator/build/cache.h"
 #include "emulator/build/internal.h"
+#include "emulator/build/required.h"
 #include "sandbox/base/cleanup.h"
 #include "sandbox/base/fs.h"
+#include "sandbox/base/json.h"
 
 static int look_at_layer(const struct build_request *request, const struct view *upload,
                          const struct python *python, struct build_look *look, struct error *error)
@@ -17,9 +19,14 @@ static int look_at_layer(const struct build_request *request, const struct view 
     if (manifests_read(upload, &manifests, error) < 0) {
         return -1;
     }
-    int result =
-        manifests_key(upload, &request->yaml->install, &manifests, python, request->build_env,
-                      in_place ? layers : BUILD_LAYER_TARGET, key, error);
+    char required[HASH_HEX_SIZE];
+    struct cJSON *list = required_list(&request->yaml->install);
+    int result = required_digest(upload, list, required, error);
+    json_free(list);
+    if (result == 0) {
+        manifests_key(&request->yaml->install, required, &manifests, python, request->build_env,
+                      in_place ? layers : BUILD_LAYER_TARGET, key);
+    }
     look->nothing_to_install = manifests.is_empty;
     manifests_release(&manifests);
     if (result == 0) {
