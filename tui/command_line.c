@@ -127,16 +127,31 @@ static void split_slots(const char *arguments, struct strlist *ret_slots, bool *
     }
 }
 
-static bool is_choice(const char *slot, const char *word)
+static const char *list_name(const void *list, size_t index)
 {
+    return ((const struct strlist *)list)->items[index];
+}
+
+// "ls|prune": one of these.
+static int check_choice(const struct parse *parse, const char *slot, const char *word)
+{
+    struct strlist choices = {0};
     for (const char *at = slot; *at;) {
         size_t len = strcspn(at, "|");
-        if (strlen(word) == len && strncmp(at, word, len) == 0) {
-            return true;
-        }
+        strlist_take(&choices, str_dup_len(at, len));
         at += len + (at[len] == '|');
     }
-    return false;
+    int result = 0;
+    if (!strlist_contains(&choices, word)) {
+        result = error_set(parse->error, ERROR_USAGE, _("%s: expected %s, got \"%s\""),
+                           parse->verb->name, slot, word);
+        const char *meant = nearest_name(word, list_name, &choices, choices.count);
+        if (meant) {
+            error_set_hint(parse->error, _("did you mean %s?"), meant);
+        }
+    }
+    strlist_clear(&choices);
+    return result;
 }
 
 static int refuse_word(const struct parse *parse, const char *word)
@@ -152,9 +167,8 @@ static int take_argument(struct parse *parse, const char *slot, const char *word
         str_replace(&parse->command->dir, word);
         return 0;
     }
-    if (strchr(slot, '|') && !is_choice(slot, word)) {
-        return error_set(parse->error, ERROR_USAGE, _("%s: expected %s, got \"%s\""),
-                         parse->verb->name, slot, word);
+    if (strchr(slot, '|') && check_choice(parse, slot, word) < 0) {
+        return -1;
     }
     if (strcmp(slot, "[COMMAND]") == 0 && !verb_find(word)) {
         return refuse_word(parse, word);

@@ -72,6 +72,9 @@ static const struct {
     {{"exec", "--"}, "exec . {} --"},
     {{"exec", "here", "--", "ls", "--help"}, "exec here {} -- ls --help"},
     {{"exec", "--", "sh", "--", "x"}, "exec . {} -- sh -- x"},
+    {{"cache", "ls"}, "cache . <ls> {}"},
+    {{"why", "a.py"}, "why . <a.py> {}"},
+    {{"why", "here", "a.py"}, "why here <a.py> {}"},
     {{"help"}, "help . {}"},
     {{"help", "exec"}, "help . <exec> {}"},
     {{"status", "-h"}, "status . {\"help\":true}"},
@@ -124,6 +127,11 @@ static const struct {
     {{"up", "a", "b"}, "too many arguments: b", ""},
     {{"exec", "a", "ls"}, "too many arguments: ls", "put `--` before the command"},
     {{"help", "biuld"}, "no command biuld", "did you mean build?"},
+    {{"cache", "prun"}, "cache: expected ls|prune, got \"prun\"", "did you mean prune?"},
+    {{"cache", "x"}, "cache: expected ls|prune", ""},
+    {{"cache"}, "cache needs more: leanlocal cache ls|prune", ""},
+    {{"why"}, "why needs more: leanlocal why [DIR] PATH", ""},
+    {{"why", "a", "b", "c"}, "too many arguments: c", ""},
 };
 
 static void test_wrong(void **state)
