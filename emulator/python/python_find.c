@@ -427,7 +427,7 @@ static int find(struct search *search, struct python *ret_python, struct error *
     } else {
         take(search, found, ret_python);
         ret_python->from_file = file.count > 0;
-        bool open = !wanted || !strchr(wanted->text, '.'); // "3" is open too
+        bool open = !wanted || str_equal(wanted->text, "3"); // which means the newest stable too
         if (open) {
             report_older(search, ret_python, wanted ? wanted->line : 0);
         }

@@ -157,6 +157,7 @@ def test_an_older_newest_is_a_deviation(find, pyenv):
 def test_an_open_prefix_is_a_deviation_too(find, pyenv):
     [deviation] = said(find({".python-version": "3\n"}), "P-42")
     assert deviation["file"] == ".python-version" and deviation["line"] == 1
+    assert not find({".python-version": "2\n"})["diagnostics"]
 
 
 @pytest.mark.contract("P-42")

@@ -1,6 +1,8 @@
 // sandbox/base: errors, UTF-8, JSON, buffers, strings.
 #include "tests/unit/unit.h"
 
+#include <errno.h>
+#include <signal.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -8,6 +10,7 @@
 #include "sandbox/base/clock.h"
 #include "sandbox/base/error.h"
 #include "sandbox/base/json.h"
+#include "sandbox/base/process.h"
 #include "sandbox/base/utf8.h"
 
 static void error_keeps_whole_characters(void **state)
@@ -178,6 +181,39 @@ static void tag_is_the_region_s_time(void **state)
     assert_string_equal(tag, "20251122-095552");
 }
 
+static int capture(const char *script, int limit_ms, char **ret_output, struct error *error)
+{
+    char *const argv[] = {(char *)(uintptr_t) "/bin/sh", (char *)(uintptr_t) "-c",
+                          (char *)(uintptr_t)script, NULL};
+    return process_capture(argv, NULL, "/", 4096, limit_ms, ret_output, error);
+}
+
+// What it leaves running with its output open is not waited for.
+static void capture_ends_with_the_command(void **state)
+{
+    (void)state;
+    struct error error = {0};
+    char *output = NULL;
+    assert_int_equal(capture("echo it; exit 3", 10000, &output, &error), 3);
+    assert_string_equal(output, "it\n");
+    free(output);
+    int64_t begun_ms = clock_now_ms();
+    assert_int_equal(capture("sh -c 'kill -STOP $$' & echo $!", 10000, &output, &error), 0);
+    assert_true(clock_now_ms() - begun_ms < 5000);
+    assert_int_equal(kill((pid_t)atoi(output), SIGKILL), 0); // it was there until now
+    free(output);
+}
+
+static void capture_has_a_limit(void **state)
+{
+    (void)state;
+    struct error error = {0};
+    char *output = NULL;
+    assert_int_equal(capture("echo begun; kill -STOP $$", 100, &output, &error), -1);
+    assert_int_equal(error.errnum, ETIMEDOUT);
+    assert_null(output);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -192,6 +228,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(trees_are_removed_whole, unit_make_dir, unit_remove_dir),
         cmocka_unit_test(env_lists_replace),
         cmocka_unit_test(tag_is_the_region_s_time),
+        cmocka_unit_test(capture_ends_with_the_command),
+        cmocka_unit_test(capture_has_a_limit),
     };
     return cmocka_run_group_tests_name("base", tests, NULL, NULL);
 }
