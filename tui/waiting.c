@@ -60,7 +60,8 @@ char *waiting_text(const struct snapshot *snapshot, int64_t now_wall_ms)
 void waiting_event(struct waiting *waiting, const struct event *event)
 {
     if (event->kind == EVENT_STAGE) {
-        waiting->busy = true; // the next one begins at once
+        // Another one begins at once, but after the last: a replacement tells no READY.
+        waiting->busy = !(str_equal(event->stage, "healthy") && str_equal(event->state, "done"));
     } else if (event->kind == EVENT_READY || event->kind == EVENT_FAILED ||
                event->kind == EVENT_DONE) {
         waiting->busy = false;
@@ -96,6 +97,7 @@ char *waiting_reply(struct waiting *waiting, const struct client_message *messag
     struct snapshot *snapshot = mem_alloc(sizeof *snapshot);
     if (waiting->busy && snapshot_decode(json_get(message->tree, "snapshot"), snapshot)) {
         text = waiting_text(snapshot, clock_wall_ms());
+        waiting->busy = text != NULL; // whatever was missed: an idle engine is not asked again
     }
     free(snapshot);
     return text;

@@ -64,12 +64,48 @@ static void test_the_start(void **state)
     free(snapshot);
 }
 
+static void take(struct waiting *waiting, enum event_kind kind, const char *stage,
+                 const char *state)
+{
+    const struct event event = {
+        .kind = kind, .stage = (char *)(uintptr_t)stage, .state = (char *)(uintptr_t)state};
+    waiting_event(waiting, &event);
+}
+
+static void test_an_idle_engine_is_not_asked(void **state)
+{
+    (void)state;
+    static const struct {
+        enum event_kind kind;
+        const char *stage, *state;
+        bool busy;
+    } rows[] = {
+        {EVENT_SAVE, NULL, NULL, false},           {EVENT_STAGE, "detect", "running", true},
+        {EVENT_PROBE, NULL, "not-yet", true},      {EVENT_STAGE, "install", "cached", true},
+        {EVENT_STAGE, "healthy", "running", true}, {EVENT_STAGE, "healthy", "done", false},
+        {EVENT_READY, NULL, NULL, false},          {EVENT_STAGE, "start", "running", true},
+        {EVENT_FAILED, "start", NULL, false},      {EVENT_STAGE, "build", "running", true},
+        {EVENT_DONE, NULL, NULL, false},
+    };
+    struct waiting waiting = {0};
+    assert_int_equal(waiting_timeout_ms(&waiting), -1);
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        take(&waiting, rows[i].kind, rows[i].stage, rows[i].state);
+        assert_int_equal(waiting.busy, rows[i].busy);
+    }
+    waiting.busy = true;
+    waiting_said(&waiting);
+    int left = waiting_timeout_ms(&waiting);
+    assert_true(left > 0 && left <= WAITING_EVERY_MS);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_nothing_runs),
         cmocka_unit_test(test_the_build),
         cmocka_unit_test(test_the_start),
+        cmocka_unit_test(test_an_idle_engine_is_not_asked),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
