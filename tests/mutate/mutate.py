@@ -133,10 +133,10 @@ def fingerprint(table, units, text):
     digest = hashlib.sha256(text.encode())
     files = [os.path.join(ROOT, "tests", "unit", name + ".c") for name in units]
     files += [os.path.join(ROOT, test.split("::")[0]) for test in table.pytest]
+    if any(word in table.units for word in ("screens", "plain", "known")):
+        files += sorted(glob.glob(os.path.join(ROOT, "tests", "golden", "**"), recursive=True))
     for path in files:
         digest.update(read(path) if os.path.isfile(path) else b"")
-    for path in sorted(glob.glob(os.path.join(ROOT, "tests", "golden", "*"))) if "screens" in table.units else []:
-        digest.update(read(path))
     return digest.hexdigest()
 
 
