@@ -2,13 +2,14 @@
 And a build that says nothing is not silent here."""
 
 import os
+import re
 
 import pytest
 from building import build, files, lines, steps
 
 BURN = "python -c 'while 1: pass'"
 # Each child is short, some leave their parent: the sum counts.
-SPREAD = "for i in 1 2 3 4 5 6 7 8; do setsid sh -c 'i=0; while [ $i -lt 300000 ]; do i=$((i+1)); done'; done"
+SPREAD = "while :; do setsid sh -c 'i=0; while [ $i -lt 100000 ]; do i=$((i+1)); done'; done"
 HOLD = "python -c 'x = bytearray(%d << 20); import time; time.sleep(60)'"
 
 
@@ -17,7 +18,7 @@ def limited(run, yaml, limits, project, code=1):
 
 
 @pytest.mark.contract("P-66")
-@pytest.mark.parametrize("command", [BURN, SPREAD + "; " + SPREAD, "setsid %s & sleep 60" % BURN])
+@pytest.mark.parametrize("command", [BURN, SPREAD, "setsid %s & sleep 60" % BURN])
 def test_cpu_time_has_an_end(project, run, command):
     done = limited(run, steps("install", command, "echo never"), "cpu-ms=1500", project)
     failed = "\n".join(lines(done, "failed"))
@@ -54,12 +55,11 @@ def test_processors(project, run, limits, cpus):
 
 
 def test_silence_is_explained(project, run):
-    yaml = steps("install", "sleep 1.3", "echo Building wheel for x; %s & sleep 1; kill $!" % BURN)
+    yaml = steps("install", "sleep 2", "echo Building wheel for x; %s & sleep 1; kill $!" % BURN)
     root = project(files("", yaml))
-    done = run("build", root, env={"LEANLOCAL_BUILD_LIMITS": "quiet-ms=400"})
+    done = run("build", root, env={"LEANLOCAL_BUILD_LIMITS": "quiet-ms=500"})
     said = lines(done, "install")
     assert done.returncode == 0
-    waits = [text for text in said if text.startswith("no output for 0 s: it waits")]
-    again = [text for text in said if text.startswith("no output for 1 s: it waits")]
+    waits = [text for text in said if re.match(r"no output for \d+ s: it waits; 0\.\d s of CPU time", text)]
     builds = [text for text in said if ": pip builds a package from source; " in text]
-    assert waits and again and builds, done.stdout
+    assert len(waits) >= 2 and builds, "told, and told again after the double: " + done.stdout
