@@ -32,7 +32,7 @@ def old_flask(wheelhouse):
 APP = {"wsgi.py": "from app import application\n", "app.py": "import flask\n" + CALLABLE}
 
 
-@pytest.mark.parametrize("wanted", ["2.7", "3.6", "3.8", "3.13"])
+@pytest.mark.parametrize("wanted", ["2.7", "3.8", "3.13"])
 @pytest.mark.contract("P-300")
 def test_both_packages_and_the_pin_are_named_and_the_pin_mends_it(project, run, old_flask, wanted):
     root = project(files("flask==1.0.4\n", **APP, **{".python-version": patch_version(wanted)}))
@@ -63,7 +63,7 @@ def test_the_cause_is_known_when_a_server_of_run_reports_it(project, run, old_fl
     assert rule == "P-300" and "gone since Jinja2 3.1" in told
 
 
-@pytest.mark.parametrize("wanted", ["2.7", "3.7", "3.12"])
+@pytest.mark.parametrize("wanted", ["2.7", "3.12"])
 @pytest.mark.contract("P-301")
 def test_contradictions_are_reported_whatever_pip_thinks(project, run, wheelhouse, wanted):
     """As "pip check" would; markers that do not hold and extras are no wishes. Told again from the cache."""
