@@ -282,18 +282,39 @@ static char *with_carets(const char *pattern)
     return copy;
 }
 
-bool leanignore_is_surprise(const struct leanignore *ignore, unsigned line, const char *path)
+// Would the rule match path in a .gitignore? There it is compared with the whole last name, and
+// knows
+// [!a] as well as [^a].
+static bool matches_in_git(const struct rule *rule, const char *path)
 {
-    const struct rule *rule = rule_of(ignore, line);
-    if (!rule || rule->kind != RULE_REGEX) {
-        return false;
-    }
-    // .gitignore compares such a pattern with the whole last name, and knows [!a] as well as [^a].
     const char *slash = strrchr(path, '/');
+    const char *name = slash ? slash + 1 : path;
+    if (rule->kind == RULE_NAME) {
+        return strcmp(name, rule->text) == 0;
+    }
     auto_free char *pattern = with_carets(rule->source + rule->negated);
     size_t len = trimmed_length(pattern, strlen(pattern));
     pattern[len - (rule->only_dirs && len > 0 && pattern[len - 1] == '/')] = '\0';
-    return !ignore_path_match(pattern, slash ? slash + 1 : path);
+    return ignore_path_match(pattern, name);
+}
+
+bool leanignore_is_surprise(const struct leanignore *ignore, unsigned line, const char *path,
+                            bool is_dir)
+{
+    const struct rule *rule = rule_of(ignore, line);
+    if (!rule || rule->kind == RULE_PATH || matches_in_git(rule, path)) {
+        return false;
+    }
+    if (!rule->negated) {
+        return rule->kind == RULE_REGEX; // a name hits no path below: that is not visited
+    }
+    // Taken back, though nothing has to be where no rule above leaves it out.
+    while (rule-- > ignore->rules) {
+        if (rule_matches(rule, path, is_dir)) {
+            return !rule->negated;
+        }
+    }
+    return false;
 }
 
 static void warn(struct diagnostics *diagnostics, const char *name, const struct rule *rule,

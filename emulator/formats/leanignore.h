@@ -34,9 +34,11 @@ bool leanignore_excludes(const struct leanignore *ignore, const char *path, bool
 // write instead. name: of the file, for people.
 void leanignore_compare(const struct leanignore *ignore, const char *name,
                         struct diagnostics *diagnostics);
-// path was left out by the rule on `line`: would .gitignore have kept it? A glob without "/" hits
-// in the middle of a name, too (P-223).
-bool leanignore_is_surprise(const struct leanignore *ignore, unsigned line, const char *path);
+// The rule on `line` decided on path: would it not have matched in a .gitignore, and changes that
+// something? A glob without "/" hits in the middle of a name, and what takes back takes back all
+// below a directory of that name (P-223).
+bool leanignore_is_surprise(const struct leanignore *ignore, unsigned line, const char *path,
+                            bool is_dir);
 // The text of that line; NULL: no rule stands there.
 const char *leanignore_pattern(const struct leanignore *ignore, unsigned line);
 void leanignore_free(struct leanignore *ignore); // NULL is fine

@@ -182,6 +182,7 @@ struct verdict rules_judge(const struct rules *rules, const char *path, const ch
         verdict.uploaded = false;
     } else if (!rules->root_line) {
         verdict.uploaded = true;
+        verdict.back = verdict.line;
         verdict.line = 0;
     }
     verdict.reports = verdict.uploaded && row < 0;

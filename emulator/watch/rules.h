@@ -24,6 +24,7 @@ struct verdict {
     bool uploaded; // part of a version
     bool reports;  // a change is told
     unsigned line; // of the rule that left it out; 0: none did
+    unsigned back; // of the rule that took it back; 0: none did
     int noise;     // row of noise.def that left it out, or keeps it quiet; -1: none
 };
 

@@ -218,8 +218,8 @@ static bool counts(struct scan *scan, const struct node *dir, const char *path, 
                    bool is_dir, struct verdict *ret_verdict)
 {
     struct verdict verdict = rules_judge(&scan->rules, path, name, is_dir);
-    if (verdict.line) {
-        scan_report_surprise(scan, path, verdict.line);
+    if (verdict.line || verdict.back) {
+        scan_report_surprise(scan, path, is_dir, &verdict);
     }
     verdict.reports = verdict.reports && dir->reports;
     *ret_verdict = verdict;

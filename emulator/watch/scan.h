@@ -86,8 +86,9 @@ void scan_report(struct scan *scan, enum diagnostic_severity severity, const cha
 void scan_report_once(struct scan *scan, const struct diagnostic *item);
 // path is noise by that row: a deviation where the upload would take it.
 void scan_report_noise(struct scan *scan, const char *path, int row);
-// path is left out by the rule on that line: a warning where .gitignore would keep it (P-223).
-void scan_report_surprise(struct scan *scan, const char *path, unsigned line);
+// A rule left path out, or took it back: a warning where .gitignore would not (P-223).
+void scan_report_surprise(struct scan *scan, const char *path, bool is_dir,
+                          const struct verdict *verdict);
 void scan_notice(struct scan *scan, const char *format, ...) __attribute__((format(printf, 2, 3)));
 // ---- scan_watch.c, for scan.c ----
 

@@ -74,19 +74,28 @@ void scan_report_noise(struct scan *scan, const char *path, int row)
 }
 
 // One file a rule is enough to show it.
-void scan_report_surprise(struct scan *scan, const char *path, unsigned line)
+void scan_report_surprise(struct scan *scan, const char *path, bool is_dir,
+                          const struct verdict *verdict)
 {
+    unsigned line = verdict->line ? verdict->line : verdict->back;
     uint64_t mark = 1ull << line % 64;
-    if (scan->surprise_told & mark || !leanignore_is_surprise(scan->rules.ignore, line, path)) {
+    if (scan->surprise_told & mark ||
+        !leanignore_is_surprise(scan->rules.ignore, line, path, is_dir)) {
         return;
     }
     scan->surprise_told |= mark;
     const char *pattern = leanignore_pattern(scan->rules.ignore, line);
-    auto_free char *text = str_printf(
-        _("%s leaves out %s: without / a pattern hits in the middle of a name, in .gitignore it "
-          "does not"),
-        pattern, path);
-    auto_free char *hint = str_printf(_("write whole names, or put !%s below the line"), path);
+    auto_free char *text =
+        verdict->line
+            ? str_printf(_("%s leaves out %s: without / a pattern hits in the middle of a name, in "
+                           ".gitignore it does not"),
+                         pattern, path)
+            : str_printf(_("%s takes back %s: what stands behind ! hits in the middle of a path, "
+                           "in .gitignore it does not"),
+                         pattern, path);
+    auto_free char *hint =
+        verdict->line ? str_printf(_("write whole names, or put !%s below the line"), path)
+                      : str_printf(_("put %s below the line, if it is to be left out"), path);
     const struct diagnostic item = {.severity = DIAGNOSTIC_WARNING,
                                     .file = scan->rules.shown,
                                     .line = (int)line,

@@ -568,8 +568,8 @@ def test_a_save_of_the_env_file_is_a_new_instance(project, place, up, where):
 def test_where_nothing_is_said_git_reads_the_rules_alike(upload, project, run, tmp_path):
     """git check-ignore on the same lines: whatever differs must have been warned of."""
     files = ["app.log", "logs/x.log", "build/x", "src/build/y", "latest.json", "test_a.py", "a/b.c", "a/x/b.c",
-             "keep.log", "doc/index.html", "v1", "va"]
-    rules = ["*.log", "!keep.log", "build/", "test*", "a/*.c", "doc", "v[0-9]"]
+             "keep.log", "doc/index.html", "v1", "va", "kept/x.log"]
+    rules = ["*.log", "!keep.log", "build/", "test*", "a/*.c", "doc", "v[0-9]", "!kept/"]
     it = upload({**touch(*files), ".leanignore": "\n".join(rules) + "\n"})
     repo = tmp_path / "repo"
     repo.mkdir()
@@ -579,5 +579,5 @@ def test_where_nothing_is_said_git_reads_the_rules_alike(upload, project, run, t
     asked = subprocess.run(["git", "-C", str(repo), "check-ignore", "--no-index", "--stdin"],
                            input="\n".join(files), text=True, stdout=subprocess.PIPE, check=False, env=env)
     differing = set(asked.stdout.split()) ^ (set(files) - set(it.names))
-    assert differing == {"latest.json"}
+    assert differing == {"latest.json", "kept/x.log"}
     assert all(name in it.said for name in differing)

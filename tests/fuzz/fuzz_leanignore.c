@@ -40,7 +40,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     leanignore_compare(ignore, LEANIGNORE_NAME, &diagnostics);
     diagnostics_clear(&diagnostics);
     // Nobody is surprised by a rule that is not there.
-    if (leanignore_is_surprise(ignore, line, path) && !leanignore_pattern(ignore, line)) {
+    if (leanignore_is_surprise(ignore, line, path, false) && !leanignore_pattern(ignore, line)) {
         abort();
     }
     leanignore_free(ignore);

@@ -161,8 +161,35 @@ static void test_what_gitignore_reads_otherwise(void **state)
     for (size_t i = 0; i < ARRAY_LEN(hits); i++) {
         struct leanignore *ignore = leanignore_parse(hits[i].rule, strlen(hits[i].rule), NULL);
         assert_true(leanignore_excludes(ignore, hits[i].path, true, NULL));
-        if (leanignore_is_surprise(ignore, 1, hits[i].path) != hits[i].surprise) {
+        if (leanignore_is_surprise(ignore, 1, hits[i].path, true) != hits[i].surprise) {
             fail_msg("%s, %s", hits[i].rule, hits[i].path);
+        }
+        leanignore_free(ignore);
+    }
+}
+
+static void test_what_is_taken_back_further_than_in_gitignore(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *rules, *path;
+        unsigned line;
+        bool surprise;
+    } hits[] = {
+        {"*.log\n!a/", "a/x.log", 2, true},
+        {"*.log\n!a/", "a/x.py", 2, false},
+        {"*.log\n!keep.log", "a/keep.log", 2, false},
+        {"*b\n!a*", "ab/b", 2, true},
+        {"*b\n!a*", "a/ab", 2, false},
+        {"*b\n!*b\n!a*", "ab/b", 3, false},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(hits); i++) {
+        struct leanignore *ignore = leanignore_parse(hits[i].rules, strlen(hits[i].rules), NULL);
+        unsigned line;
+        assert_false(leanignore_excludes(ignore, hits[i].path, false, &line));
+        if (line != hits[i].line ||
+            leanignore_is_surprise(ignore, line, hits[i].path, false) != hits[i].surprise) {
+            fail_msg("%s, %s: line %u", hits[i].rules, hits[i].path, line);
         }
         leanignore_free(ignore);
     }
@@ -205,6 +232,7 @@ int main(void)
         cmocka_unit_test(test_rules),
         cmocka_unit_test(test_what_aborts_the_deploy),
         cmocka_unit_test(test_what_gitignore_reads_otherwise),
+        cmocka_unit_test(test_what_is_taken_back_further_than_in_gitignore),
         cmocka_unit_test(test_the_scanner_stops_at_a_long_line),
         cmocka_unit_test(test_no_pattern_is_slow),
     };
