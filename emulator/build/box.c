@@ -13,6 +13,7 @@
 #include "sandbox/base/clock.h"
 #include "sandbox/base/i18n.h"
 #include "sandbox/base/utf8.h"
+#include "sandbox/processors.h"
 
 #define READ_CHUNK   65536
 #define METER_MS     200
@@ -155,8 +156,8 @@ static void tell_silence(struct box *box)
 static void look(void *context)
 {
     struct box *box = context;
-    struct meter_use use;
-    if (box->failed || meter_read(sandbox_pid(box->sandbox), &use) < 0) {
+    struct usage use;
+    if (box->failed || usage_read(sandbox_pid(box->sandbox), &use) < 0) {
         return; // its end is on the way
     }
     use.cpu_ms += box->spent_cpu_ms;
@@ -176,13 +177,13 @@ static int spawn_limited(struct box *box, const struct box_request *request, str
     if (!request->limits) {
         return spawn(box, request, error);
     }
-    struct meter_cpus before;
+    struct processors before;
     box->metered = true;
     box->limits = *request->limits;
     box->spent_cpu_ms = box->cpu_ms = box->line_cpu_ms = request->spent_cpu_ms;
-    meter_cpus_limit(box->limits.cpus, &before);
+    processors_limit(0, box->limits.cpus, 0, &before);
     int result = spawn(box, request, error);
-    meter_cpus_restore(&before);
+    processors_restore(0, &before);
     return result;
 }
 

@@ -277,6 +277,7 @@ static int start_gateway(struct engine *engine, struct error *error)
         .address = ntohl(address.s_addr),
         .port = (uint16_t)engine->options.port,
         .context = engine,
+        .on_begin = rollout_on_begin,
         .on_request = on_request,
         .on_drained = rollout_on_drained,
         .on_notice = on_gateway_notice,

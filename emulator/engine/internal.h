@@ -87,7 +87,7 @@ struct running {
     int64_t begun_ms;     // of the save or command that caused it
     char last_round[320]; // what the last round said, to tell only news
     char *private_dir;
-    int64_t cpu_ticks, cpu_read_ms, cpu_permille, memory_bytes, disk_bytes;
+    int64_t cpu_ms, cpu_read_ms, cpu_permille, memory_bytes, disk_bytes;
 };
 
 struct deployment {
@@ -240,6 +240,7 @@ void rollout_abandon_candidates(struct engine *engine);
 void rollout_free_all(struct engine *engine);
 void rollout_terminate_all(struct engine *engine, int64_t grace_ms);
 struct running *rollout_serving(const struct engine *engine);
+void rollout_on_begin(void *context, const char *upstream_name);
 void rollout_on_drained(void *context, const char *upstream_name);
 void rollout_read_meters(struct engine *engine);
 

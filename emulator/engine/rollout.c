@@ -12,12 +12,12 @@
 
 #include "emulator/engine/internal.h"
 #include "emulator/engine/running.h"
-#include "emulator/instance/usage.h"
 #include "emulator/limits/limits.h"
 #include "sandbox/base/cleanup.h"
 #include "sandbox/base/clock.h"
 #include "sandbox/base/i18n.h"
 #include "sandbox/base/process.h"
+#include "sandbox/usage.h"
 
 #define DRAIN_LIMIT_MS                                                                             \
     30000 // DESIGN 4: in `up` the old one ends when its requests do, 30 s at most
@@ -88,6 +88,18 @@ static void end_drain(void *context)
 {
     struct running *running = context;
     instance_terminate(running->instance, LIMIT_TERMINATE_GRACE_MS); // P-174
+}
+
+// Who gets a request may take memory now.
+void rollout_on_begin(void *context, const char *upstream_name)
+{
+    struct engine *engine = context;
+    for (struct running *at = engine->runnings; at; at = at->next) {
+        if (strcmp(instance_name(at->instance), upstream_name) == 0) {
+            instance_stir(at->instance);
+            return;
+        }
+    }
 }
 
 void rollout_on_drained(void *context, const char *upstream_name)
@@ -189,6 +201,15 @@ void rollout_replace_later(struct engine *engine)
     }
 }
 
+static void announce_death(const struct running *running, int wait_status, bool app_exited)
+{
+    announce_notice(running->engine, "error", "P-172", NULL, NULL,
+                    app_exited ? _("%s: the app ended by itself (%s); starting it again in %lld s")
+                               : _("%s: its sandbox ended (%s); starting it again in %lld s"),
+                    instance_name(running->instance), process_describe_status(wait_status),
+                    (long long)(crash_pause_ms(running->engine) / 1000));
+}
+
 // P-172, DESIGN 3: what served is gone; the same version again.
 void rollout_replace_dead(struct running *running, int wait_status, bool app_exited)
 {
@@ -196,11 +217,15 @@ void rollout_replace_dead(struct running *running, int wait_status, bool app_exi
     bool old_enough = clock_now_ms() - instance_started_ms(running->instance) > CRASH_FORGET_MS;
     engine->crashes = old_enough ? 1 : engine->crashes + 1;
     engine->must_replace = true;
-    announce_notice(engine, "error", "P-172", NULL, NULL,
-                    app_exited ? _("%s: the app ended by itself (%s); starting it again in %lld s")
-                               : _("%s: its sandbox ended (%s); starting it again in %lld s"),
-                    instance_name(running->instance), process_describe_status(wait_status),
-                    (long long)(crash_pause_ms(engine) / 1000));
+    if (instance_over_bytes(running->instance)) {
+        struct error error = {0};
+        running_explain_memory(running, &error);
+        announce_notice(engine, "error", "P-172", NULL, error.hint,
+                        _("%s; starting it again in %lld s"), error.message,
+                        (long long)(crash_pause_ms(engine) / 1000));
+    } else {
+        announce_death(running, wait_status, app_exited);
+    }
     // The version goes with the record; keep it for the replacement.
     forget_last_version(engine);
     tree_version_copy(&engine->last_version, &running->version);
@@ -270,17 +295,20 @@ void rollout_read_meters(struct engine *engine)
     int64_t now_ms = clock_now_ms();
     for (struct running *at = engine->runnings; at; at = at->next) {
         struct usage usage;
+        int64_t free_bytes;
         if (usage_read(instance_pid(at->instance), &usage) < 0) {
             continue;
         }
         if (at->cpu_read_ms && now_ms > at->cpu_read_ms) {
-            int64_t used_ms = (usage.cpu_ticks - at->cpu_ticks) * 1000 / sysconf(_SC_CLK_TCK);
+            int64_t used_ms = usage.cpu_ms - at->cpu_ms;
             at->cpu_permille = used_ms < 0 ? 0 : used_ms * 1000 / (now_ms - at->cpu_read_ms);
         }
-        at->cpu_ticks = usage.cpu_ticks;
+        at->cpu_ms = usage.cpu_ms;
         at->cpu_read_ms = now_ms;
-        at->memory_bytes = usage.anonymous_bytes;
-        at->disk_bytes = usage.disk_bytes;
+        int64_t judged_bytes = instance_memory(at->instance);
+        at->memory_bytes = judged_bytes >= 0 ? judged_bytes : usage.anonymous_bytes;
+        at->disk_bytes = -1;
+        usage_read_disk(instance_pid(at->instance), &at->disk_bytes, &free_bytes);
     }
     touch(engine);
 }

@@ -21,6 +21,14 @@
 
 #define HELD_PORT 61777 // on each instance's own address only
 
+struct allowance_limits running_limits(const struct engine *engine)
+{
+    struct allowance_limits limits;
+    allowance_limits_read(engine->options.size,
+                          strlist_env_get(&engine->host_env, "LEANLOCAL_INSTANCE_LIMITS"), &limits);
+    return limits;
+}
+
 // ---- addresses ----
 
 static bool can_bind(uint32_t address, uint16_t port)
@@ -213,6 +221,20 @@ static void on_output(void *context, struct instance *instance)
     server_touch_journal(running->engine->server);
 }
 
+// P-130: one disk for home and /tmp.
+static void on_full(void *context, struct instance *instance, const char *filled)
+{
+    struct running *running = context;
+    struct engine *engine = running->engine;
+    engine->warnings++;
+    announce_notice(engine, "warning", "P-130", NULL,
+                    _("remove what is not needed any more; files that must last belong into a "
+                      "service"),
+                    _("%s: its disk is full: /home/leanengine and /tmp have %lld MB together%s%s"),
+                    instance_name(instance), (long long)(running_limits(engine).disk_bytes >> 20),
+                    *filled ? "; " : "", filled);
+}
+
 // ---- starting and freeing ----
 
 static struct running *drop_unborn(struct running *running)
@@ -250,7 +272,12 @@ static struct running *new_running(struct engine *engine, const char *name, enum
         .on_failed = on_failed,
         .on_gone = on_gone,
         .on_output = on_output,
+        .on_full = on_full,
+        .number = engine->instance_counter,
     };
+    if (role != ROLE_OLD) { // a command of exec is no instance of the cloud's
+        options.limits = running_limits(engine);
+    }
     snprintf(options.name, sizeof options.name, "%s", name);
     running->address_fd = choose_address(engine, &options);
     if (!engine->host.has[SANDBOX_MOUNT]) {

@@ -352,6 +352,7 @@ void gateway_free(struct gateway *gateway)
     if (!gateway) {
         return;
     }
+    gateway->options.on_begin = NULL;
     gateway->options.on_request = NULL;
     gateway->options.on_drained = NULL;
     gateway->options.on_notice = NULL;

@@ -55,6 +55,8 @@ struct gateway_options {
     uint16_t port;    // 0: any
     void *context;
     void (*on_request)(void *context, const struct gateway_request *request); // may be NULL
+    // A request goes to that upstream now. May be NULL.
+    void (*on_begin)(void *context, const char *upstream_name);
     // The last request of a draining upstream has ended.
     void (*on_drained)(void *context, const char *upstream_name);
     // An app's answer was bent into shape (each rule once per instance) or a rule was hit: one

@@ -193,6 +193,9 @@ void gateway_exchange_dispatch(struct gateway_exchange *exchange)
     target->in_flight++;
     gateway_exchange_list(&target->exchanges, exchange);
     memcpy(exchange->upstream_name, target->at.name, sizeof exchange->upstream_name);
+    if (gateway->options.on_begin) {
+        gateway->options.on_begin(gateway->options.context, target->at.name);
+    }
     exchange->phase = PHASE_PROXY;
     exchange->request_sent = 0;
     http1_head_init(&exchange->head, HTTP1_APP, exchange->is_head);

@@ -44,6 +44,8 @@ struct instance {
     struct loop_source *kill_timer;
     struct output outputs[2];
     struct line_limit limit;
+    struct allowance *allowance;
+    int64_t over_bytes;
     enum instance_state state;
     char version[24];
     char asked[80];
@@ -111,6 +113,7 @@ static void read_output(void *context, int fd, uint32_t events)
     } else {
         close_output(output);
     }
+    allowance_stir(output->instance->allowance);
     output->instance->options.on_output(output->instance->options.context, output->instance);
 }
 
@@ -140,6 +143,8 @@ static void finish(struct instance *instance)
     instance->kill_timer = NULL;
     sandbox_free(instance->sandbox);
     instance->sandbox = NULL;
+    allowance_free(instance->allowance);
+    instance->allowance = NULL;
     set_state(instance, INSTANCE_GONE);
     instance->options.on_output(instance->options.context, instance);
     instance->options.on_gone(instance->options.context, instance, instance->wait_status,
@@ -239,7 +244,8 @@ static void make_spec(const struct instance_options *options, struct own_files *
         .host_gid = options->host_gid,
         .home = HOME_TARGET,
         .work_dir = WORK_TARGET,
-        .writable_bytes = (uint64_t)LIMIT_WRITABLE_BYTES,
+        .writable_bytes = (uint64_t)(options->limits.disk_bytes ? options->limits.disk_bytes
+                                                                : LIMIT_WRITABLE_BYTES),
         .shm_bytes = (uint64_t)LIMIT_SHM_BYTES,
         .binds = options->binds,
         .bind_count = options->bind_count,
@@ -287,6 +293,35 @@ static int place_files(struct instance *instance, struct error *error)
     return fs_write_atomic(instance->runner, runner_py, runner_py_size, 0644, error);
 }
 
+// ---- its size ----
+
+// P-172: the tree is killed; the verdict is told when it is gone.
+static void on_over(void *context, int64_t used_bytes)
+{
+    struct instance *instance = context;
+    instance->over_bytes = used_bytes;
+    sandbox_kill(instance->sandbox);
+}
+
+static void on_full(void *context, const char *filled)
+{
+    struct instance *instance = context;
+    instance->options.on_full(instance->options.context, instance, filled);
+}
+
+static void watch_size(struct instance *instance)
+{
+    const struct allowance_options options = {.limits = instance->options.limits,
+                                              .number = instance->options.number,
+                                              .context = instance,
+                                              .on_over = on_over,
+                                              .on_full = on_full};
+    if (options.limits.memory_bytes > 0) {
+        instance->allowance = allowance_new(instance->loop, &options);
+        allowance_watch(instance->allowance, instance->pid);
+    }
+}
+
 struct instance *instance_new(struct loop *loop, const struct instance_options *options,
                               struct error *error)
 {
@@ -299,6 +334,7 @@ struct instance *instance_new(struct loop *loop, const struct instance_options *
     instance->loop = loop;
     instance->sandbox = sandbox;
     instance->pid = sandbox_pid(sandbox);
+    watch_size(instance);
     static const enum journal_stream streams[2] = {JOURNAL_OUT, JOURNAL_ERR};
     for (int i = 0; i < 2; i++) {
         struct output *output = &instance->outputs[i];
@@ -414,6 +450,11 @@ void instance_signal(struct instance *instance, int number)
     }
 }
 
+void instance_stir(struct instance *instance)
+{
+    allowance_stir(instance->allowance);
+}
+
 const char *instance_name(const struct instance *instance)
 {
     return instance->options.name;
@@ -474,6 +515,16 @@ pid_t instance_pid(const struct instance *instance)
     return instance->pid;
 }
 
+int64_t instance_memory(const struct instance *instance)
+{
+    return instance->allowance ? allowance_memory(instance->allowance) : -1;
+}
+
+int64_t instance_over_bytes(const struct instance *instance)
+{
+    return instance->over_bytes;
+}
+
 uint64_t instance_lines_this_minute(const struct instance *instance)
 {
     bool current = instance->limit.minute == loop_now_ms(instance->loop) / 60000;
@@ -520,6 +571,7 @@ void instance_free(struct instance *instance)
     loop_source_free(instance->sandbox_source);
     loop_source_free(instance->kill_timer);
     sandbox_free(instance->sandbox);
+    allowance_free(instance->allowance);
     free(instance->home);
     free(instance->work_dir);
     free(instance->runner);

@@ -12,6 +12,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "emulator/instance/allowance.h"
 #include "emulator/logs/journal.h"
 #include "emulator/loop.h"
 #include "emulator/watch/tree.h"
@@ -44,6 +45,9 @@ struct instance_options {
     uid_t host_uid;
     gid_t host_gid;
     const char *private_dir; // level none
+    // What its size allows (allowance.h); memory_bytes 0: nothing is watched.
+    struct allowance_limits limits;
+    unsigned number; // among the engine's instances
     struct journal *journal;
     void *context;
     void (*on_state)(void *context, struct instance *instance);
@@ -58,6 +62,8 @@ struct instance_options {
     // Nothing is left of it. wait_status is the app's own, or init's if init was killed.
     void (*on_gone)(void *context, struct instance *instance, int wait_status, bool app_exited);
     void (*on_output)(void *context, struct instance *instance); // the journal grew
+    // Its disk is full: "/tmp 900 MB". Once.
+    void (*on_full)(void *context, struct instance *instance, const char *filled);
 };
 
 struct instance *instance_new(struct loop *loop, const struct instance_options *options,
@@ -74,6 +80,8 @@ void instance_mark_draining(struct instance *instance);
 // SIGTERM now, SIGKILL to everything after grace_ms (P-174).
 void instance_terminate(struct instance *instance, int64_t grace_ms);
 void instance_signal(struct instance *instance, int number);
+// It got a request: its memory may grow.
+void instance_stir(struct instance *instance);
 
 const char *instance_name(const struct instance *instance);
 const char *instance_version(const struct instance *instance); // tag, "" before go
@@ -88,6 +96,10 @@ const char *instance_asked(const struct instance *instance); // "" before listen
 bool instance_is_listening(const struct instance *instance);
 int64_t instance_started_ms(const struct instance *instance); // monotonic time of go
 pid_t instance_pid(const struct instance *instance);
+// Anonymous memory, as it is judged; -1: not known.
+int64_t instance_memory(const struct instance *instance);
+// What it had when it was killed for having more than its size (P-172); 0: it was not.
+int64_t instance_over_bytes(const struct instance *instance);
 uint64_t instance_lines_this_minute(const struct instance *instance);
 // What its stderr says broke: "app.py:12: SyntaxError: invalid syntax"; "" if nothing is
 // recognised. Paths below the app's root are relative to the project.

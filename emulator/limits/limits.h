@@ -3,6 +3,7 @@
 #ifndef EMULATOR_LIMITS_LIMITS_H
 #define EMULATOR_LIMITS_LIMITS_H
 
+#include <stddef.h>
 #include <stdint.h>
 
 enum limit_id {
@@ -24,5 +25,14 @@ struct limit_row {
     const char *where;
 };
 extern const struct limit_row limit_rows[LIMIT__COUNT];
+
+// Limits made smaller by a text like "cpus=1,memory-mb=100": for tests, and for who wants to know
+// how near a project is. NULL: none; words that are not in the list are ignored.
+struct limit_word {
+    const char *name; // "memory-mb="
+    int64_t *value;
+    int64_t unit;
+};
+void limits_read_words(const char *text, const struct limit_word *words, size_t count);
 
 #endif

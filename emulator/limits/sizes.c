@@ -21,6 +21,18 @@ const struct instance_size *instance_size_find(const char *name)
     return name ? NULL : &sizes[0];
 }
 
+const struct instance_size *instance_size_for(int64_t memory_bytes)
+{
+    const struct instance_size *best = NULL;
+    for (size_t i = 0; i < ARRAY_LEN(sizes); i++) {
+        bool enough = sizes[i].memory_mb >= (memory_bytes + (1 << 20) - 1) >> 20;
+        if (enough && (!best || sizes[i].memory_mb < best->memory_mb)) {
+            best = &sizes[i];
+        }
+    }
+    return best;
+}
+
 const char *instance_size_names(void)
 {
 #define SIZE(name, ...) " " name

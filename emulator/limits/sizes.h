@@ -16,6 +16,8 @@ struct instance_size {
 
 // NULL name: the default. NULL if there is no such size.
 const struct instance_size *instance_size_find(const char *name);
+// The smallest one that has that much memory; NULL: none.
+const struct instance_size *instance_size_for(int64_t memory_bytes);
 // Known names, blank-separated, for messages.
 const char *instance_size_names(void);
 

@@ -1,5 +1,4 @@
-// The build's limits (P-66): the table's numbers, what a tree uses, and processors.
-#include <sched.h>
+// The build's limits (P-66): the table's numbers, and what a tree uses.
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -56,7 +55,7 @@ static void test_verdicts(void **state)
         {0, limits.memory_bytes + 1, "4096 MB"},
     };
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
-        struct meter_use use = {rows[i].cpu_ms, rows[i].memory_bytes};
+        struct usage use = {.cpu_ms = rows[i].cpu_ms, .anonymous_bytes = rows[i].memory_bytes};
         struct error error = {0};
         assert_int_equal(meter_judge(&limits, &use, &error), rows[i].word ? -1 : 0);
         if (rows[i].word) {
@@ -119,34 +118,13 @@ static void test_tree(void **state)
     }
     char byte;
     assert_int_equal(read(ends[0], &byte, 1), 1);
-    struct meter_use use;
-    assert_int_equal(meter_read(root, &use), 0);
+    struct usage use;
+    assert_int_equal(usage_read(root, &use), 0);
     assert_true(use.cpu_ms >= 280 && use.cpu_ms < 5000);
-    assert_true(use.memory_bytes >= 32 << 20);
+    assert_true(use.anonymous_bytes >= 32 << 20);
     kill(-root, SIGKILL);
     waitpid(root, NULL, 0);
-    assert_int_equal(meter_read(root, &use), -1);
-}
-
-static int processors(void)
-{
-    cpu_set_t set;
-    assert_int_equal(sched_getaffinity(0, sizeof set, &set), 0);
-    return CPU_COUNT(&set);
-}
-
-static void test_processors(void **state)
-{
-    (void)state;
-    int before = processors();
-    struct meter_cpus kept;
-    meter_cpus_limit(1, &kept);
-    assert_int_equal(processors(), 1);
-    meter_cpus_restore(&kept);
-    assert_int_equal(processors(), before);
-    meter_cpus_limit(100000, &kept);
-    assert_int_equal(processors(), before);
-    meter_cpus_restore(&kept);
+    assert_int_equal(usage_read(root, &use), -1);
 }
 
 int main(void)
@@ -155,7 +133,6 @@ int main(void)
         cmocka_unit_test(test_limits),
         cmocka_unit_test(test_verdicts),
         cmocka_unit_test(test_tree),
-        cmocka_unit_test(test_processors),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

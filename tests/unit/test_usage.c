@@ -7,11 +7,11 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "emulator/instance/usage.h"
+#include "sandbox/usage.h"
 
 #define TOUCHED (24 << 20)
 
-// root -> child -> grandchild; the grandchild touches anonymous memory, then says so.
+// root -> child; the child touches anonymous memory, then says so.
 static void run_grandchild(int ready_fd)
 {
     char *memory = mmap(NULL, TOUCHED, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -56,7 +56,11 @@ static void anonymous_memory_of_descendants_is_counted(void **state)
     assert_int_equal(usage_read(root, &usage), 0);
     assert_true(usage.anonymous_bytes >= TOUCHED);
     assert_true(usage.anonymous_bytes < 20ll * TOUCHED);
-    assert_true(usage.disk_bytes >= 0);
+    assert_int_equal(usage.count, 2);
+    int64_t used_bytes;
+    int64_t free_bytes;
+    assert_int_equal(usage_read_disk(root, &used_bytes, &free_bytes), 0);
+    assert_true(used_bytes >= 0 && free_bytes >= 0);
     kill(leaf, SIGKILL);
     kill(root, SIGKILL);
     waitpid(root, NULL, 0);
@@ -73,9 +77,43 @@ static void first_process_itself_is_not_counted(void **state)
     struct usage usage;
     assert_int_equal(usage_read(root, &usage), 0);
     assert_int_equal(usage.anonymous_bytes, 0);
-    assert_int_equal(usage.cpu_ticks, 0);
+    assert_int_equal(usage.cpu_ms, 0);
     kill(root, SIGKILL);
     waitpid(root, NULL, 0);
+}
+
+// 24 MB that two forks share count twice for the cheap look, once for the exact one.
+static void shared_pages_count_once_where_it_decides(void **state)
+{
+    (void)state;
+    int ready[2];
+    char byte;
+    assert_int_equal(pipe(ready), 0);
+    pid_t root = fork();
+    if (root == 0) {
+        setpgid(0, 0);
+        if (fork() == 0) {
+            char *memory =
+                mmap(NULL, TOUCHED, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+            memset(memory, 1, TOUCHED);
+            if (fork() == 0) {
+                _exit(write(ready[1], "r", 1) == 1 ? (pause(), 0) : 1);
+            }
+            pause();
+        }
+        pause();
+    }
+    assert_int_equal(read(ready[0], &byte, 1), 1);
+    struct usage usage;
+    assert_int_equal(usage_read(root, &usage), 0);
+    assert_true(usage.anonymous_bytes >= 2ll * TOUCHED);
+    int64_t exact = usage_exact_memory(root);
+    assert_true(exact >= TOUCHED / 2 && exact < 2ll * TOUCHED);
+    kill(-root, SIGKILL);
+    waitpid(root, NULL, 0);
+    assert_int_equal(usage_exact_memory(root), -1);
+    close(ready[0]);
+    close(ready[1]);
 }
 
 static void gone_process_is_an_error(void **state)
@@ -95,6 +133,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(anonymous_memory_of_descendants_is_counted),
         cmocka_unit_test(first_process_itself_is_not_counted),
+        cmocka_unit_test(shared_pages_count_once_where_it_decides),
         cmocka_unit_test(gone_process_is_an_error),
     };
     return cmocka_run_group_tests_name("usage", tests, NULL, NULL);
