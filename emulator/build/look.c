@@ -51,8 +51,7 @@ static int look_at_products(const struct build_request *request, const struct vi
         return -1;
     }
     products_key(look->dir, digest, request->build_env, steps, key);
-    auto_free char *dir =
-        store_look(request->cache_dir, STORE_BUILT, key, &look->products, &look->products_cached);
+    free(store_look(request->cache_dir, STORE_BUILT, key, &look->products, &look->products_cached));
     return 0;
 }
 

@@ -34,6 +34,10 @@ static const struct {
     {COMMAND_RUN, "run"},
     {COMMAND_ENVIRONMENT, "environment"},
     {COMMAND_EXPLAIN, "explain"},
+    {COMMAND_WHY, "why"},
+    {COMMAND_INSTALL_PYTHON, "install_python"},
+    {COMMAND_CANCEL, "cancel"},
+    {COMMAND_SIGNAL, "signal"},
 };
 
 static void events_have_their_names(void **state)
