@@ -5,6 +5,7 @@
 
 #include "emulator/build/build.h"
 #include "emulator/build/cache.h"
+#include "emulator/doctor/doctor.h"
 #include "emulator/engine/engine.h"
 #include "emulator/engine/remove.h"
 #include "emulator/watch/tree.h"
@@ -18,6 +19,7 @@ static const struct {
     {"@tree", tree_helper_main},
     {"@python", build_python_helper_main},
     {"@cache", cache_helper_main},
+    {"@doctor", doctor_helper_main},
     {"@remove", remove_helper_main},
 };
 

@@ -77,6 +77,7 @@ enum sandbox_level sandbox_host_level(const struct sandbox_host *host)
 struct record {
     enum sandbox_feature feature;
     bool works;
+    int errnum;
     char reason[sizeof((struct sandbox_host *)0)->reason[0]];
 };
 
@@ -86,10 +87,12 @@ struct prober {
     bool drops_ids; // the command would have another id than init
 };
 
-__attribute__((format(printf, 3, 4))) static void
-report(const struct prober *prober, enum sandbox_feature feature, const char *format, ...)
+// format NULL: it works.
+__attribute__((format(printf, 4, 5))) static void report(const struct prober *prober,
+                                                         enum sandbox_feature feature, int errnum,
+                                                         const char *format, ...)
 {
-    struct record record = {.feature = feature, .works = !format};
+    struct record record = {.feature = feature, .works = !format, .errnum = errnum};
     if (format) {
         va_list args;
         va_start(args, format);
@@ -104,7 +107,7 @@ report(const struct prober *prober, enum sandbox_feature feature, const char *fo
 static void report_errno(const struct prober *prober, enum sandbox_feature feature,
                          const char *call)
 {
-    report(prober, feature, "%s: %s", call, strerror(errno));
+    report(prober, feature, errno, "%s: %s", call, strerror(errno));
 }
 
 // A plan whose /proc is optional: it is looked at afterwards.
@@ -165,23 +168,23 @@ static bool probe_mounts(const struct prober *prober)
     struct plan *plan = probe_plan(prober);
     struct child child = {.plan = plan, .parent_fd = -1, .listener_fd = -1};
     if (!plan || child_run(&child, PLAN_BUILD, &error) < 0) {
-        report(prober, SANDBOX_MOUNT, "%s", error.message);
+        report(prober, SANDBOX_MOUNT, error.errnum, "%s", error.message);
         return false;
     }
-    report(prober, SANDBOX_MOUNT, NULL);
+    report(prober, SANDBOX_MOUNT, 0, NULL);
     if (prober->flags & CLONE_NEWPID) {
-        report(prober, SANDBOX_PID_NAMESPACE, NULL);
+        report(prober, SANDBOX_PID_NAMESPACE, 0, NULL);
         if (access("/proc/self", F_OK) == 0) {
-            report(prober, SANDBOX_PROC, NULL);
+            report(prober, SANDBOX_PROC, 0, NULL);
         } else {
-            report(prober, SANDBOX_PROC, "mount proc: not permitted (is /proc masked?)");
+            report(prober, SANDBOX_PROC, EPERM, "mount proc: not permitted (is /proc masked?)");
         }
     }
     const char *failed = try_overlay();
     if (failed) {
         report_errno(prober, SANDBOX_OVERLAY, failed);
     } else {
-        report(prober, SANDBOX_OVERLAY, NULL);
+        report(prober, SANDBOX_OVERLAY, 0, NULL);
     }
     return true;
 }
@@ -256,9 +259,10 @@ static void probe_notify(const struct prober *prober)
         errno = errnum;
         report_errno(prober, SANDBOX_NOTIFY, failed);
     } else if (status != 0) {
-        report(prober, SANDBOX_NOTIFY, "a bind on behalf of another process failed (pidfd_getfd?)");
+        report(prober, SANDBOX_NOTIFY, EPERM,
+               "a bind on behalf of another process failed (pidfd_getfd?)");
     } else {
-        report(prober, SANDBOX_NOTIFY, NULL);
+        report(prober, SANDBOX_NOTIFY, 0, NULL);
     }
 }
 
@@ -291,13 +295,16 @@ static void take_records(struct sandbox_host *host, int fd)
     while (poll(&readable, 1, PROBE_LIMIT_MS) > 0 &&
            read(fd, &record, sizeof record) == (ssize_t)sizeof record) {
         host->has[record.feature] = record.works;
+        host->errnum[record.feature] = record.errnum;
         memcpy(host->reason[record.feature], record.reason, sizeof record.reason);
     }
 }
 
 // What is said when a record did not come at all.
-static void give_reason(struct sandbox_host *host, enum sandbox_feature feature, const char *reason)
+static void give_reason(struct sandbox_host *host, enum sandbox_feature feature, int errnum,
+                        const char *reason)
 {
+    host->errnum[feature] = errnum;
     snprintf(host->reason[feature], sizeof host->reason[feature], "%.150s", reason);
 }
 
@@ -316,11 +323,11 @@ static bool map_ids(struct sandbox_host *host, pid_t pid)
     ids.second = false;
     // Real root with one id would be real root inside.
     if (host->is_root && ids_in_first_namespace()) {
-        give_reason(host, SANDBOX_USER_NAMESPACE, error.message);
+        give_reason(host, SANDBOX_USER_NAMESPACE, error.errnum, error.message);
         return false;
     }
     if (ids_write(pid, &ids, &error) < 0) {
-        give_reason(host, SANDBOX_USER_NAMESPACE, error.message);
+        give_reason(host, SANDBOX_USER_NAMESPACE, error.errnum, error.message);
         return false;
     }
     return true;
@@ -352,9 +359,11 @@ static void attempt(struct sandbox_host *host, unsigned long flags)
         probe_main(&prober, go[0]);
     }
     if (pid < 0) {
+        int errnum = errno;
         char text[128];
-        snprintf(text, sizeof text, "clone: %s", strerror(errno));
-        give_reason(host, flags & CLONE_NEWUSER ? SANDBOX_USER_NAMESPACE : SANDBOX_MOUNT, text);
+        snprintf(text, sizeof text, "clone: %s", strerror(errnum));
+        give_reason(host, flags & CLONE_NEWUSER ? SANDBOX_USER_NAMESPACE : SANDBOX_MOUNT, errnum,
+                    text);
     }
     close(records[1]);
     close(go[0]);
@@ -390,9 +399,10 @@ static void strike_denied(struct sandbox_host *host)
     for (enum sandbox_feature i = 0; i < SANDBOX_FEATURE__COUNT; i++) {
         if (is_denied(i)) {
             host->has[i] = false;
-            give_reason(host, i, _("denied by LEANLOCAL_SANDBOX_DENY"));
+            host->denied[i] = true;
+            give_reason(host, i, 0, _("denied by LEANLOCAL_SANDBOX_DENY"));
         } else if (!host->has[i] && !host->reason[i][0]) {
-            give_reason(host, i, _("not reached: what it needs is missing"));
+            give_reason(host, i, 0, _("not reached: what it needs is missing"));
         }
     }
 }

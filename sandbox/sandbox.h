@@ -37,6 +37,8 @@ enum sandbox_feature {
 struct sandbox_host {
     bool has[SANDBOX_FEATURE__COUNT];
     char reason[SANDBOX_FEATURE__COUNT][160]; // why not: the failing call and errno text
+    int errnum[SANDBOX_FEATURE__COUNT];       // of that call; 0: none failed, or none was reached
+    bool denied[SANDBOX_FEATURE__COUNT];      // by LEANLOCAL_SANDBOX_DENY
     bool is_root;                             // effective uid 0 in our own namespace
     bool maps_ids;                            // may map a second, unprivileged id (real root)
 };

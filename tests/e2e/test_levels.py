@@ -25,6 +25,8 @@ LEGS = {
     "nested": (ORDINARY_UID, NESTED, "", "full"),
     "container-root": (None, ["container"], "", "none"),
     "container-user": (ORDINARY_UID, ["container"], "", "none"),
+    "mountless-root": (None, ["container", "--mounts"], "", "none"),
+    "mountless-user": (ORDINARY_UID, ["container", "--mounts"], "", "none"),
     "denied-root": (None, [], ALL_DENIED, "none"),
     "denied-user": (ORDINARY_UID, [], ALL_DENIED, "none"),
 }

@@ -2,7 +2,10 @@
 // and a seccomp filter that refuses what its default profile refuses of mounts and namespaces.
 // Nothing is masked and no identity changes, so what a test sees differ is the refusals' doing.
 //
-//   container PROGRAM ARGUMENT...
+//   container [--mounts] PROGRAM ARGUMENT...
+//
+// --mounts: namespaces can be made, but nothing can be mounted in them (EACCES): what Ubuntu's
+// AppArmor rule does to a program without a profile. Capabilities stay.
 //
 // 125: the container could not be made (the reason on stderr). 127: the program could not be run.
 #include <errno.h>
@@ -83,28 +86,48 @@ static void refuse_flags(struct program *program, unsigned call, uint32_t flags)
     answer(program, SECCOMP_RET_ALLOW);
 }
 
+static int install_filter(const struct program *program)
+{
+    struct sock_fprog filter = {.len = program->count,
+                                .filter = (struct sock_filter *)(uintptr_t)program->lines};
+    if (geteuid() != 0 && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0) {
+        return -1;
+    }
+    return prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &filter, 0, 0);
+}
+
+// Every call of the list has this errno. The number is loaded then.
+static void begin(struct program *program, int errnum)
+{
+    load(program, offsetof(struct seccomp_data, arch));
+    add(program, BPF_JMP | BPF_JEQ | BPF_K, ARCHITECTURE, 1, 0);
+    answer(program, ERRNO(ENOSYS));
+    load(program, offsetof(struct seccomp_data, nr));
+    for (size_t i = 0; i < REFUSED_COUNT; i++) {
+        add(program, BPF_JMP | BPF_JEQ | BPF_K, refused[i], 0, 1);
+        answer(program, ERRNO((unsigned)errnum));
+    }
+}
+
+static int forbid_mounts(void)
+{
+    struct program program = {.count = 0};
+    begin(&program, EACCES);
+    answer(&program, SECCOMP_RET_ALLOW);
+    return install_filter(&program);
+}
+
 static int forbid_namespaces(void)
 {
     struct program program = {.count = 0};
-    load(&program, offsetof(struct seccomp_data, arch));
-    add(&program, BPF_JMP | BPF_JEQ | BPF_K, ARCHITECTURE, 1, 0);
-    answer(&program, ERRNO(ENOSYS));
-    load(&program, offsetof(struct seccomp_data, nr));
-    for (size_t i = 0; i < REFUSED_COUNT; i++) {
-        add(&program, BPF_JMP | BPF_JEQ | BPF_K, refused[i], 0, 1);
-        answer(&program, ERRNO(EPERM));
-    }
+    begin(&program, EPERM);
     // Its flags lie in memory, which a filter cannot read: glibc then takes clone.
     add(&program, BPF_JMP | BPF_JEQ | BPF_K, SYS_clone3, 0, 1);
     answer(&program, ERRNO(ENOSYS));
     refuse_flags(&program, SYS_clone, CLONE_NAMESPACES);
     refuse_flags(&program, SYS_unshare, CLONE_NAMESPACES | CLONE_NEWTIME);
     answer(&program, SECCOMP_RET_ALLOW);
-    struct sock_fprog filter = {.len = program.count, .filter = program.lines};
-    if (geteuid() != 0 && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0) {
-        return -1;
-    }
-    return prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &filter, 0, 0);
+    return install_filter(&program);
 }
 
 static int has_default(int capability)
@@ -139,17 +162,19 @@ static int drop_capabilities(void)
 
 int main(int argc, char **argv)
 {
-    if (argc < 2) {
-        fprintf(stderr, "usage: container PROGRAM ARGUMENT...\n");
+    int mounts = argc > 1 && strcmp(argv[1], "--mounts") == 0;
+    char **command = argv + 1 + mounts;
+    if (!command[0]) {
+        fprintf(stderr, "usage: container [--mounts] PROGRAM ARGUMENT...\n");
         return 125;
     }
     // The filter first: without CAP_SYS_ADMIN it would need no_new_privs, which Docker does not
     // set.
-    if (forbid_namespaces() < 0 || drop_capabilities() < 0) {
+    if (mounts ? forbid_mounts() < 0 : forbid_namespaces() < 0 || drop_capabilities() < 0) {
         fprintf(stderr, "container: %s\n", strerror(errno));
         return 125;
     }
-    execvp(argv[1], argv + 1);
-    fprintf(stderr, "container: %s: %s\n", argv[1], strerror(errno));
+    execvp(command[0], command);
+    fprintf(stderr, "container: %s: %s\n", command[0], strerror(errno));
     return 127;
 }

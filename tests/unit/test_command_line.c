@@ -73,6 +73,7 @@ static const struct {
     {{"exec", "here", "--", "ls", "--help"}, "exec here {} -- ls --help"},
     {{"exec", "--", "sh", "--", "x"}, "exec . {} -- sh -- x"},
     {{"cache", "ls"}, "cache . <ls> {}"},
+    {{"doctor", "--format", "json"}, "doctor . {\"format\":\"json\"}"},
     {{"why", "a.py"}, "why . <a.py> {}"},
     {{"why", "here", "a.py"}, "why here <a.py> {}"},
     {{"help"}, "help . {}"},

@@ -38,7 +38,7 @@ static const struct {
     {"plain", 0, "", "up", "stop"},
     {"ascii", 0, "", "up", "stop"},
     {"format", 0, "NAME", "env", "stop"},
-    {"format", 0, "NAME", "explain why cache", "stop"},
+    {"format", 0, "NAME", "explain why cache doctor", "stop"},
     {"section", 0, "NAME", "explain", "env"},
     {"mask", 0, "", "env", "stop"},
     {"reveal", 0, "", "env", "stop"},
