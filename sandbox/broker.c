@@ -95,7 +95,8 @@ static bool has_twin(const struct broker *broker, int domain, uint16_t port)
 }
 
 static struct broker_known *remember(struct broker *broker, uint64_t cookie,
-                                     const struct wire_socket *socket, int domain)
+                                     const struct wire_socket *told,
+                                     const struct broker_socket *socket)
 {
     struct broker_known *known = find_known(broker, cookie);
     if (!known) {
@@ -103,10 +104,12 @@ static struct broker_known *remember(struct broker *broker, uint64_t cookie,
     }
     memset(known, 0, sizeof *known);
     known->cookie = cookie;
-    known->domain = domain;
-    known->asked_port = socket->asked_port;
-    known->actual_port = socket->actual_port;
-    memcpy(known->asked_address, socket->asked_address, sizeof known->asked_address);
+    known->domain = socket->domain;
+    known->type = socket->type;
+    known->serves = socket->type == SOCK_DGRAM; // a stream does from listen() on
+    known->asked_port = told->asked_port;
+    known->actual_port = told->actual_port;
+    memcpy(known->asked_address, told->asked_address, sizeof known->asked_address);
     return known;
 }
 
@@ -282,7 +285,7 @@ static int do_bind(struct broker *broker, int fd, const struct broker_socket *so
     }
     if (told.errnum == 0) {
         told.actual_port = actual_of(fd, told.actual_address);
-        remember(broker, cookie, &told, socket->domain);
+        remember(broker, cookie, &told, socket);
     } else {
         print_address(&decision.address, told.actual_address, &told.actual_port);
     }
@@ -311,10 +314,10 @@ static int do_listen(struct broker *broker, int fd, const struct broker_socket *
     if (!known) {
         snprintf(told.asked_address, sizeof told.asked_address, "%s",
                  socket->domain == AF_INET6 ? "::" : "0.0.0.0");
-        known = remember(broker, cookie, &told, socket->domain);
+        known = remember(broker, cookie, &told, socket);
     }
-    if (!known->listening) {
-        known->listening = true;
+    if (!known->serves) {
+        known->serves = true;
         told.asked_port = known->asked_port;
         memcpy(told.asked_address, known->asked_address, sizeof told.asked_address);
         report(broker, WIRE_LISTENING, &told);
@@ -324,13 +327,13 @@ static int do_listen(struct broker *broker, int fd, const struct broker_socket *
 
 // ---- connect ----
 
-// The port that one of the instance's own listeners really has; 0: none listens there. An app names
-// the port it asked for, or the one that getsockname() told it.
-static uint16_t find_listener(const struct broker *broker, uint16_t port)
+// The port that one of the instance's own servers really has; 0: there is none. An app names the
+// port it asked for, or the one that getsockname() told it.
+static uint16_t find_server(const struct broker *broker, int type, uint16_t port)
 {
     for (size_t i = 0; i < BROKER_SOCKETS; i++) {
         const struct broker_known *known = &broker->known[i];
-        if (known->cookie && known->listening &&
+        if (known->cookie && known->serves && known->type == type &&
             (known->asked_port ? known->asked_port : known->actual_port) == port) {
             return known->actual_port;
         }
@@ -355,14 +358,15 @@ static int begin_connect(int fd, const struct broker_decision *decision)
     return waits && under_way ? -1 : errnum;
 }
 
-// Is there a listener? With SO_REUSEADDR nothing else makes bind() fail so.
-static bool is_listened_to(uint32_t address, uint16_t port)
+// Is it there still? With SO_REUSEADDR only a listener makes bind() of a stream fail so; of
+// datagrams any socket of that port does, without it.
+static bool is_served(int type, uint32_t address, uint16_t port)
 {
-    auto_close int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    int yes = 1;
+    auto_close int fd = socket(AF_INET, type | SOCK_CLOEXEC, 0);
+    int reuse = type == SOCK_STREAM;
     struct sockaddr_in name = {
         .sin_family = AF_INET, .sin_port = htons(port), .sin_addr.s_addr = htonl(address)};
-    setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes);
+    setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &reuse, sizeof reuse);
     return fd >= 0 && bind(fd, (struct sockaddr *)&name, sizeof name) < 0 && errno == EADDRINUSE;
 }
 
@@ -387,19 +391,13 @@ static bool is_of_ours(const struct broker *broker, uint32_t address)
 }
 
 // P-214: a Redis of the laptop, say; in the cloud nothing listens there (P-216).
-static void tell_reached(struct broker *broker, const struct seccomp_notif *request,
-                         const union broker_address *asked, uint16_t port)
+static void tell_reached(struct broker *broker, const union broker_address *asked, uint16_t port)
 {
-    struct broker_socket socket;
     struct wire_socket told = {.errnum = 0};
     bool v4 = asked->any.sa_family == AF_INET;
     uint32_t address = v4 ? ntohl(asked->v4.sin_addr.s_addr) : INADDR_LOOPBACK;
-    if (!is_worth_telling(broker, port) || is_of_ours(broker, address)) {
-        return;
-    }
-    auto_close int fd = duplicate_socket((int)request->pid, (int)request->data.args[0]);
-    if (fd < 0 || describe(fd, &socket) < 0 || socket.type != SOCK_STREAM ||
-        !is_listened_to(address ? address : INADDR_LOOPBACK, port)) {
+    if (is_of_ours(broker, address) ||
+        !is_served(SOCK_STREAM, address ? address : INADDR_LOOPBACK, port)) {
         return;
     }
     broker->reached[broker->reached_count++] = port;
@@ -407,6 +405,7 @@ static void tell_reached(struct broker *broker, const struct seccomp_notif *requ
     report(broker, WIRE_REACHED, &told);
 }
 
+// -1 wherever the kernel should go on: it finds the words for what is wrong, too.
 static int do_connect(struct broker *broker, const struct seccomp_notif *request)
 {
     const __u64 *args = request->data.args;
@@ -417,17 +416,22 @@ static int do_connect(struct broker *broker, const struct seccomp_notif *request
     socklen_t len = args[2] < sizeof asked ? (socklen_t)args[2] : (socklen_t)sizeof asked;
     uint16_t port =
         read_memory(tid, args[1], &asked, len) < 0 ? 0 : broker_loopback_port(&asked, len);
-    uint16_t actual = port ? find_listener(broker, port) : 0;
-    // Nobody tells us of close(): a remembered listener may have gone.
-    if (!actual || !is_listened_to(broker->rule.address, actual)) {
-        if (port) {
-            tell_reached(broker, request, &asked, port);
-        }
-        return -1;
+    bool may_be_own =
+        port && (find_server(broker, SOCK_STREAM, port) || find_server(broker, SOCK_DGRAM, port));
+    if (!may_be_own && !(port && is_worth_telling(broker, port))) {
+        return -1; // most calls, and the socket was not even looked at
     }
     auto_close int fd = duplicate_socket(tid, (int)args[0]);
     if (fd < 0 || describe(fd, &socket) < 0) {
-        return -1; // the kernel finds the words for it
+        return -1;
+    }
+    uint16_t actual = find_server(broker, socket.type, port);
+    // Nobody tells us of close(): a remembered server may have gone.
+    if (!actual || !is_served(socket.type, broker->rule.address, actual)) {
+        if (socket.type == SOCK_STREAM && is_worth_telling(broker, port)) {
+            tell_reached(broker, &asked, port);
+        }
+        return -1;
     }
     broker_decide_connect(&broker->rule, &socket, actual, &decision);
     if (decision.verdict != BROKER_PERFORM) {

@@ -1,12 +1,13 @@
 // What: the port broker: bind() and listen() of the app's IPv4 and IPv6 sockets, done by init on
 //       the instance's own loopback address; connect() to a loopback port that the instance itself
-//       listens on is led there.
+//       serves is led there.
 // Why: several instances have port 3000 on one host, nothing is exposed on the LAN, the moment of
 //       listen() is known, and what the app asked for is a fact (P-92, P-105; DESIGN 6).
 // Order: the command's process installs the filter (filter.h) and hands init the listener;
 //       broker_init(), then broker_handle() whenever the listener is readable.
 // Owns: the listener. broker_decide() is pure: all rules are there.
-// Not: other families. They are passed on to the kernel, see broker.c.
+// Not: other families. They are passed on to the kernel, see broker.c. Datagrams that name their
+//       place each (sendto) are not led: that would cost every datagram a detour.
 #ifndef SANDBOX_BROKER_H
 #define SANDBOX_BROKER_H
 
@@ -77,7 +78,8 @@ struct broker_known {
     uint16_t asked_port;
     uint16_t actual_port;
     int domain;
-    bool listening;
+    int type;
+    bool serves;
 };
 
 struct broker {

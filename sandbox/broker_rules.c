@@ -173,10 +173,11 @@ void broker_decide_connect(const struct broker_rule *rule, const struct broker_s
                            uint16_t actual_port, struct broker_decision *ret_decision)
 {
     struct broker_decision decision = {.verdict = BROKER_PASS};
-    if (is_stream(socket) && socket->domain == AF_INET) {
+    bool led = is_stream(socket) || socket->type == SOCK_DGRAM;
+    if (led && socket->domain == AF_INET) {
         decision.verdict = BROKER_PERFORM;
         decision.len = set_v4(&decision.address, rule->address, actual_port);
-    } else if (is_stream(socket) && socket->domain == AF_INET6 && !socket->v6only) {
+    } else if (led && socket->domain == AF_INET6 && !socket->v6only) {
         decision.verdict = BROKER_PERFORM;
         decision.len = set_mapped(&decision.address, rule->address, actual_port);
     }

@@ -6,7 +6,9 @@ import socket
 
 import pytest
 
+from helpers.census import is_exposed, listeners
 from helpers.interpreters import find_interpreter
+from helpers.waiting import wait_for
 
 SAMPLES = os.path.join(os.path.dirname(__file__), "..", "..", "samples")
 PROJECTS = os.path.join(os.path.dirname(__file__), "..", "projects")
@@ -21,6 +23,7 @@ TABLE = {
     "functions": (True, None, b""),
     "handbook": (True, "3.10", b"hi"),
     "custom-run": (True, None, b"Hello"),
+    "hardcoded-3000": (False, None, b"Hello"),
 }
 
 
@@ -62,6 +65,46 @@ def test_sample(name, up, index, copy_project):
     status, body = instance.http("/")
     assert status == 200
     assert words.lower() in body.lower()
+
+
+def three_at_once(place, port, env=None):
+    """Of three projects, which have this port written in."""
+    roots = [place.copy_project(os.path.join(SAMPLES, "hardcoded-3000")) for _ in range(3)]
+    for root in roots if port != 3000 else []:
+        text = (root / "server.py").read_text()
+        (root / "server.py").write_text(text.replace("3000", str(port)).replace("8125", str(port + 1)))
+    return [place.up(root, env=env) for root in roots]
+
+
+def exposed(place):
+    """What other machines could reach of all that runs, as the host sees it."""
+    return {each for each in listeners(place.census.look()) if is_exposed(each[0])}
+
+
+@pytest.mark.contract("P-92", "P-133")
+def test_P_92_three_at_once_with_the_port_written_in(place):
+    instances = three_at_once(place, 3000)
+    for instance in instances:
+        instance.wait_healthy()
+        assert b"Hello from port 3000" in instance.http("/").body
+    seen = listeners(place.census.look())
+    apps = {address for address, port in seen if port == 3000 and address.startswith("127.77.")}
+    assert len(apps) == 3 and exposed(place) == set(), seen
+    assert {(address, 8125) for address in apps} <= seen
+    for instance in instances:  # each counts its own requests alone: the second is counted after the first
+        before = int(instance.http("/").body.split()[-2])
+        wait_for(lambda: int(instance.http("/").body.split()[-2]) >= before + 1, "the count", 5)
+    assert exposed(place) == set()
+
+
+def test_without_the_broker_the_same_is_seen_from_outside(place):
+    """The counter-test: one is on 0.0.0.0, for all of the net; the others cannot start."""
+    port = 20000 + os.getpid() % 5000 * 2
+    instances = three_at_once(place, port, env={"LEANLOCAL_SANDBOX_DENY": "notify"})
+    wait_for(lambda: {("0.0.0.0", port), ("0.0.0.0", port + 1)} <= exposed(place), "the app on 0.0.0.0", 60,
+             lambda: "\n\n".join(instance.text for instance in instances))
+    wait_for(lambda: sum("Address already in use" in instance.text for instance in instances) == 2,
+             "the others to be refused", 60, lambda: "\n\n".join(instance.text for instance in instances))
 
 
 @pytest.mark.parametrize("name, version", [("sdk-27", "2.7"), ("sdk-38", "3.8"), ("sdk-newest", None)])

@@ -5,6 +5,7 @@ own environment is clean by design), or when its mount table names a directory o
 
 import os
 import socket
+import struct
 
 
 def _read(path):
@@ -73,6 +74,30 @@ def connections(pid, prefix):
         if fields[3] == "01" and fields[9] in held and remote.startswith(prefix):
             found.append(remote)
     return found
+
+
+def _address(text):
+    """"0100007F:0BB8" as /proc/net has it -> ("127.0.0.1", 3000)"""
+    raw, port = text.split(":")
+    words = struct.pack("=%dI" % (len(raw) // 8), *(int(raw[i:i + 8], 16) for i in range(0, len(raw), 8)))
+    return socket.inet_ntop(socket.AF_INET if len(words) == 4 else socket.AF_INET6, words), int(port, 16)
+
+
+def listeners(pids):
+    """(address, port) of every TCP listener and UDP socket of these processes, as the host sees it."""
+    held = set().union(*(_sockets(pid) for pid in pids))
+    found = set()
+    for name in ("tcp", "tcp6", "udp", "udp6", "udplite", "udplite6", "raw", "raw6"):
+        for line in _read("/proc/net/" + name).decode().splitlines()[1:]:
+            fields = line.split()
+            if fields[9] in held and (fields[3] == "0A" or not name.startswith("tcp")):
+                found.add(_address(fields[1]))
+    return found
+
+
+def is_exposed(address):
+    """Reachable from other machines."""
+    return not address.startswith(("127.", "::ffff:127.")) and address != "::1"
 
 
 class Census:

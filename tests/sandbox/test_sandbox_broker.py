@@ -3,12 +3,12 @@
 import os
 import signal
 import socket
-import struct
 import subprocess
 
 import pytest
 
 from boxes import PYTHON, end, marked, new_address, wait_for
+from helpers.census import listeners
 
 SERVE = """
 import socket, sys
@@ -28,34 +28,8 @@ while True:
 """
 
 
-def sockets_of(mark):
-    """Inodes of all sockets that the test's processes hold, seen from the host."""
-    inodes = set()
-    for pid in marked(mark):
-        try:
-            links = [os.readlink("/proc/%d/fd/%s" % (pid, fd)) for fd in os.listdir("/proc/%d/fd" % pid)]
-        except OSError:
-            continue
-        inodes |= {link[8:-1] for link in links if link.startswith("socket:[")}
-    return inodes
-
-
 def host_listeners(mark):
-    """(address, port) of every TCP listener and UDP socket of the test's processes, as the host sees it."""
-    inodes = sockets_of(mark)
-    found = set()
-    for name in ("tcp", "tcp6", "udp", "udp6"):
-        with open("/proc/net/" + name) as file:
-            for line in list(file)[1:]:
-                columns = line.split()
-                if columns[3] not in ("0A", "07") or columns[9] not in inodes:
-                    continue
-                raw, port = columns[1].split(":")
-                words = struct.pack("=%dI" % (len(raw) // 8),
-                                    *(int(raw[i:i + 8], 16) for i in range(0, len(raw), 8)))
-                family = socket.AF_INET if len(words) == 4 else socket.AF_INET6
-                found.add((socket.inet_ntop(family, words), int(port, 16)))
-    return found
+    return listeners(marked(mark))
 
 
 def options(address, *more):
@@ -255,6 +229,20 @@ p, _ = s.accept(); p.sendall(b'own'); print(c.recv(9), c.getpeername()[0])
     own, result = broker_python(brokered, script, deny=deny, options=["--actual-port", "34569"])
     peer = own if family == "AF_INET" else "::ffff:" + own
     assert result.stdout == "b'own' %s\n" % peer, result
+
+
+@pytest.mark.parametrize("family,address", [("AF_INET", "127.0.0.1"), ("AF_INET6", "::1")])
+def test_connect_to_an_own_datagram_port_over_loopback(brokered, deny, family, address):
+    """And not to another's, nor to a port that a stream of ours has."""
+    script = """
+a = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); a.bind(('0.0.0.0', 8125)); serve(socket.AF_INET, '', port=8126)
+b = socket.socket(socket.%s, socket.SOCK_DGRAM); b.connect((%r, 8125)); b.send(b'count')
+data, sender = a.recvfrom(9); a.sendto(b'seen', sender); print(data, b.recv(9))
+c = socket.socket(type=socket.SOCK_DGRAM); c.connect(('127.0.0.1', 8126)); print(c.getpeername()[0])
+a.close(); d = socket.socket(type=socket.SOCK_DGRAM); d.connect(('127.0.0.1', 8125)); print(d.getpeername()[0])
+""" % (family, address)
+    _, result = broker_python(brokered, script, deny=deny)
+    assert result.stdout == "b'count' b'seen'\n127.0.0.1\n127.0.0.1\n", result
 
 
 def test_connect_without_waiting(brokered, deny):

@@ -247,12 +247,8 @@ static void test_connect(void **state)
         struct broker_socket socket;
         const char *expected; // "" it is let through
     } rows[] = {
-        {TCP4, "127.77.3.1 34000"},
-        {TCP6, "::ffff:127.77.3.1 34000"},
-        {ONLY6, ""},
-        {UDP4, ""},
-        {UDP6, ""},
-        {LOCAL, ""},
+        {TCP4, "127.77.3.1 34000"}, {TCP6, "::ffff:127.77.3.1 34000"}, {ONLY6, ""},
+        {UDP4, "127.77.3.1 34000"}, {UDP6, "::ffff:127.77.3.1 34000"}, {LOCAL, ""},
     };
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
         struct broker_decision decision;
