@@ -27,7 +27,7 @@ static inline void cleanup_fclose(FILE **file)
     }
 }
 
-#define auto_free   __attribute__((cleanup(cleanup_free)))
+#define auto_free   __attribute__((unused, cleanup(cleanup_free)))
 #define auto_close  __attribute__((cleanup(cleanup_close)))
 #define auto_fclose __attribute__((cleanup(cleanup_fclose)))
 
