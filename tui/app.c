@@ -34,6 +34,8 @@ struct app {
     enum pane_id before_help;
     bool by_hand; // the person chose the pane: it stays
     bool zoomed;
+    bool typing; // keys go to the app
+    char typed[16];
     enum dialog dialog;
     struct input input;
     char message[256];
@@ -256,6 +258,10 @@ static unsigned apply_action(struct app *app, enum action action)
         return APP_INSTALL_PYTHON;
     case ACTION_CANCEL_INSTALL:
         return APP_CANCEL_INSTALL;
+    case ACTION_TYPE:
+        focus_pane(app, PANE_LOGS);
+        app->typing = true;
+        return 0;
     case ACTION_REPAINT:
         return APP_REPAINT;
     case ACTION_SUSPEND:
@@ -298,7 +304,11 @@ static void dialog_key(struct app *app, uint32_t key)
 
 static unsigned active_maps(const struct app *app)
 {
+    if (app->typing) {
+        return KEYMAP_TYPING;
+    }
     unsigned maps = KEYMAP_GLOBAL | panes[app->focus]->keymaps;
+    maps |= app->snapshot.debug ? KEYMAP_DEBUG : 0;
     if (*app->snapshot.install_offer) {
         bool missing = strcmp(app->snapshot.failure_stage, "python") == 0;
         maps |= missing ? KEYMAP_MISSING : KEYMAP_OFFERED;
@@ -307,9 +317,33 @@ static unsigned active_maps(const struct app *app)
     return maps;
 }
 
+const char *app_typed(const struct app *app)
+{
+    return app->typed;
+}
+
+static unsigned typing_key(struct app *app, uint32_t key)
+{
+    if (keymap_action(KEYMAP_TYPING, key) == ACTION_STOP_TYPING) {
+        app->typing = false;
+        return 0;
+    }
+    if (keymap_action(KEYMAP_GLOBAL, key) == ACTION_SUSPEND) {
+        return APP_SUSPEND; // it would stop the app for good
+    }
+    char bytes[8];
+    size_t len = keymap_terminal_bytes(key, bytes);
+    memcpy(app->typed, bytes, len);
+    app->typed[len] = '\0';
+    return APP_TYPE;
+}
+
 unsigned app_key(struct app *app, uint32_t key)
 {
     app->message[0] = '\0';
+    if (app->typing) {
+        return typing_key(app, key);
+    }
     if (app->dialog != DIALOG_NONE) {
         dialog_key(app, key);
         return 0;
@@ -365,12 +399,37 @@ static void draw_panes(struct app *app, const struct pane_model *model, struct c
     }
 }
 
+// --debug: the line that the app has not ended yet: its prompt, and what was typed behind it.
+// false: there is none, and nobody types.
+static bool draw_open_line(const struct app *app, struct canvas *canvas, int row)
+{
+    const char *prompt = app->snapshot.prompt;
+    if (!*prompt && !app->typing) {
+        return false;
+    }
+    auto_free char *line = text_plain(prompt, strlen(prompt));
+    const char *text = line;
+    int col = canvas_text(canvas, row, 1, canvas->cols, STYLE_KEY, app->typing ? "> " : "  ");
+    int over = col + canvas_text_cols(canvas, text) - (canvas->cols - 2);
+    if (over > 0) {
+        text += text_fit(text, over + 1); // its end, where one types
+    }
+    col = canvas_text(canvas, row, col, canvas->cols, STYLE_INPUT, text);
+    if (app->typing) {
+        canvas->cursor_row = row;
+        canvas->cursor_col = col;
+    }
+    return true;
+}
+
 // What is typed, or what has to be said, stands in the summary's place. false: neither.
 static bool draw_dialog(const struct app *app, struct canvas *canvas, int row)
 {
+    if (app->dialog == DIALOG_NONE && *app->message) {
+        return canvas_text_cut(canvas, row, 1, canvas->cols, STYLE_STRONG, app->message) >= 0;
+    }
     if (app->dialog == DIALOG_NONE) {
-        return *app->message &&
-               canvas_text_cut(canvas, row, 1, canvas->cols, STYLE_STRONG, app->message) >= 0;
+        return draw_open_line(app, canvas, row);
     }
     const char *label = app->dialog == DIALOG_SEARCH ? "/" : "&";
     auto_free char *before = str_dup_len(app->input.text, app->input.at);

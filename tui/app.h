@@ -37,6 +37,7 @@ enum app_effect { // bits: what a key asks of the loop
     APP_REPAINT = 32,
     APP_INSTALL_PYTHON = 64,
     APP_CANCEL_INSTALL = 128,
+    APP_TYPE = 256, // app_typed() is for the app
 };
 
 #define APP_COLS_MIN 30
@@ -52,6 +53,8 @@ void app_event(struct app *app, const struct event *event);
 void app_journal(struct app *app, uint64_t last_seq);
 // Returns effects.
 unsigned app_key(struct app *app, uint32_t key);
+// What the last key sends to the app's terminal.
+const char *app_typed(const struct app *app);
 // A word in the summary's place until the next key.
 void app_say(struct app *app, const char *message);
 // The whole screen; wall_ms: now.

@@ -253,6 +253,14 @@ static void edit(struct loop_state *state)
     screen_return();
 }
 
+static void type(struct loop_state *state)
+{
+    struct cJSON *message = json_new_object();
+    json_put_string(message, "command", "type");
+    json_put_string(message, "text", app_typed(state->app));
+    client_send(state->client, message);
+}
+
 static void apply_effects(struct loop_state *state, unsigned effects)
 {
     if (effects & APP_RELOAD) {
@@ -262,6 +270,9 @@ static void apply_effects(struct loop_state *state, unsigned effects)
     if (effects & APP_RESTART) {
         client_send_command(state->client, "restart");
         app_say(state->app, _("restart asked for"));
+    }
+    if (effects & APP_TYPE) {
+        type(state);
     }
     if (effects & APP_INSTALL_PYTHON) {
         client_send_command(state->client, "install_python");

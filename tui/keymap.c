@@ -55,6 +55,28 @@ uint32_t keymap_key_from_name(const char *name, size_t len)
     return len > 0 && utf8_decode(name, len, &code) == len ? code : 0;
 }
 
+size_t keymap_terminal_bytes(uint32_t key, char out[static 8])
+{
+    static const struct {
+        uint32_t key;
+        const char *bytes;
+    } special[] = {
+        {KEY_NAME_UP, "\033[A"},        {KEY_NAME_DOWN, "\033[B"},
+        {KEY_NAME_RIGHT, "\033[C"},     {KEY_NAME_LEFT, "\033[D"},
+        {KEY_NAME_HOME, "\033[H"},      {KEY_NAME_END, "\033[F"},
+        {KEY_NAME_PAGE_UP, "\033[5~"},  {KEY_NAME_PAGE_DOWN, "\033[6~"},
+        {KEY_NAME_SHIFT_TAB, "\033[Z"}, {KEY_NAME_DELETE, "\033[3~"},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(special); i++) {
+        if (special[i].key == key) {
+            size_t len = strlen(special[i].bytes);
+            memcpy(out, special[i].bytes, len);
+            return len;
+        }
+    }
+    return utf8_encode(key, out);
+}
+
 static bool row_has_key(const struct key_row *row, uint32_t key)
 {
     for (const char *at = row->keys; *at;) {

@@ -42,6 +42,8 @@ enum keymap { // bits
     KEYMAP_MISSING = 16, // what the snapshot offers or tells, not a pane
     KEYMAP_OFFERED = 32,
     KEYMAP_INSTALLING = 64,
+    KEYMAP_DEBUG = 128,
+    KEYMAP_TYPING = 256, // alone: all other keys go to the app
 };
 
 struct key_row {
@@ -58,6 +60,8 @@ const struct key_row *keymap_rows(size_t *ret_count);
 enum action keymap_action(unsigned maps, uint32_t key);
 // The keys of the action's row, for sentences; "" if it has none.
 const char *keymap_keys_of(enum action action);
+// What a key sends to a program on a terminal; the number of bytes.
+size_t keymap_terminal_bytes(uint32_t key, char out[static 8]);
 // One key name, "Tab", "C-c", "x"; 0: no such key. len of the name.
 uint32_t keymap_key_from_name(const char *name, size_t len);
 

@@ -17,6 +17,7 @@
 #include "tui/client.h"
 #include "tui/signals.h"
 #include "tui/text.h"
+#include "tui/typing.h"
 #include "tui/waiting.h"
 
 #define BATCH_RECORDS  2000 // printed between two looks at signals and the socket
@@ -131,6 +132,7 @@ struct printer {
     bool broken;          // our output's end
     bool stopping;
     struct waiting waiting;
+    struct typing typing;
     int status; // of DONE; -1: none came
     int signal; // a second one: leave at once
 };
@@ -138,6 +140,7 @@ struct printer {
 static void print_text(struct printer *printer, const char *text)
 {
     waiting_said(&printer->waiting);
+    typing_hide(&printer->typing, printer->file);
     if (fputs(text, printer->file) < 0 || fflush(printer->file) != 0) {
         // A signal interrupts a stuck write: the loop looks at it next.
         printer->broken = errno != EINTR;
@@ -170,7 +173,7 @@ static void open_journal(struct printer *printer, const struct cJSON *snapshot)
     printer->next_seq = printer->options->attached ? last + 1 : first > 0 ? first : 1;
     printer->grown = true;
     strlist_clear(&printer->early);
-    subscribe(printer, false);
+    subscribe(printer, json_get_int(snapshot, "debug", 0) != 0); // an open line stands there
 }
 
 // How far the journal can be read; what was dropped meanwhile is said.
@@ -327,6 +330,8 @@ static void take_messages(struct printer *printer)
             break;
         case CLIENT_SNAPSHOT:
             open_journal(printer, message.tree);
+            typing_snapshot(&printer->typing, message.tree);
+            printer->grown = true;
             break;
         case CLIENT_JOURNAL:
             printer->grown = true;
@@ -362,6 +367,7 @@ static void wait_for_more(struct printer *printer)
         {.fd = client_fd(printer->client), .events = (short)(POLLIN | (writing ? POLLOUT : 0))},
         {.fd = signals_fd(), .events = POLLIN},
         {.fd = fileno(printer->file), .events = 0}, // POLLERR: the reader of our pipe is gone
+        {.fd = typing_fd(&printer->typing), .events = POLLIN},
     };
     int timeout = printer->reader && printer->grown ? 0 : waiting_timeout_ms(&printer->waiting);
     if (poll(fds, ARRAY_LEN(fds), timeout) < 0) {
@@ -371,6 +377,9 @@ static void wait_for_more(struct printer *printer)
     client_flush(printer->client);
     if (fds[0].revents) {
         client_read(printer->client);
+    }
+    if (fds[3].revents) {
+        typing_read(&printer->typing, printer->client);
     }
 }
 
@@ -417,9 +426,11 @@ int plain_run(struct client *client, const struct plain_options *options)
         take_messages(&printer);
         take_signals(&printer);
         print_batch(&printer);
+        typing_show(&printer.typing, printer.file);
         waiting_turn(&printer.waiting, client);
     }
     int status = finish(&printer);
+    typing_end(&printer.typing);
     if (status == 3 && printer.status < 0) {
         fprintf(stderr, _("leanlocal: the engine ended unexpectedly\n"));
     }

@@ -109,6 +109,8 @@ static const struct field snapshot_fields[] = {
     INT(snapshot, pip_collected),
     TEXT(snapshot, install_offer),
     TEXT(snapshot, installing),
+    INT(snapshot, debug),
+    TEXT(snapshot, prompt),
 };
 
 // The snapshot's arrays: each element is an object of its own table.

@@ -140,6 +140,8 @@ struct snapshot {
     char last_output[200];  // last line of build output, for the progress line
     int64_t pip_collected;  // packages pip has begun, 0: none
     char install_offer[24]; // the Python that pyenv could install to be nearer to the cloud, ""
+    int64_t debug;          // 1: the app has a terminal ("type")
+    char prompt[512];       // what it wrote there after the last newline, ""
     char installing[24];    // the Python that is being installed, ""
 };
 
@@ -157,6 +159,7 @@ const char *serving_name(enum serving serving);
 // rebuild   {no_cache:bool}
 // install_python {}                 the one of the snapshot's install_offer
 // cancel    {}                      ends the installation; nothing of it is left
+// type      {text:"n\r"}            keys for the terminal of the app (--debug)
 // stop      {}                      -> ok, then the engine ends
 // run       {terminal:bool, term:"xterm"} with 4 descriptors (SCM_RIGHTS): the command's three and
 //           its words (sandbox/base/words.h) -> {status}   (exec mode)

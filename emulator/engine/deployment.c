@@ -367,6 +367,10 @@ static void start_instance(struct engine *engine)
 {
     struct deployment *deployment = &engine->deployment;
     struct error error = {0};
+    deployment->waits_for_room = rollout_make_room(engine);
+    if (deployment->waits_for_room) {
+        return;
+    }
     announce_stage(engine, STAGE_START, "running", -1, NULL);
     struct running *running =
         rollout_start(engine, &deployment->version, &engine->built.built_lowers, ROLE_CANDIDATE,
@@ -378,6 +382,15 @@ static void start_instance(struct engine *engine)
     announce_cloud(engine, TEXT_DEPLOY_BEGIN, deployment->tag, instance_name(running->instance));
     announce_cloud(engine, TEXT_INSTANCE_CREATE);
     announce_cloud(engine, TEXT_INSTANCE_START);
+}
+
+void deployment_on_room(struct engine *engine)
+{
+    if (engine->deployment.active && engine->deployment.waits_for_room) {
+        start_instance(engine);
+    } else {
+        rollout_replace_later(engine); // a restart
+    }
 }
 
 void deployment_healthy(struct engine *engine, struct running *running)

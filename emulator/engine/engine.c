@@ -82,6 +82,7 @@ static void read_options(struct engine *engine, const struct cJSON *options)
         .build_logs = json_get_bool(options, "build-logs", false),
         .legacy_default = json_get_bool(options, "legacy-default", false),
         .install_python = json_get_bool(options, "install-python", false),
+        .debug = engine->mode == MODE_UP && json_get_bool(options, "debug", false),
         .detach = json_get_bool(options, "detach", false),
         .interactive = json_get_bool(options, "interactive", false),
     };
@@ -276,6 +277,7 @@ static int start_gateway(struct engine *engine, struct error *error)
     const struct gateway_options options = {
         .address = ntohl(address.s_addr),
         .port = (uint16_t)engine->options.port,
+        .patient = engine->options.debug,
         .context = engine,
         .on_begin = rollout_on_begin,
         .on_request = on_request,
@@ -390,6 +392,16 @@ static void announce_level(struct engine *engine)
     }
 }
 
+static void announce_debug(struct engine *engine)
+{
+    if (engine->options.debug) {
+        engine->deviations++;
+        announce_notice(engine, "deviation", "P-104", NULL, NULL,
+                        _("--debug: one instance on a terminal, without limits of time and health "
+                          "checks; a save ends it before the next one starts"));
+    }
+}
+
 // A project that is none at all ends here, before anything is started for it. The live files with
 // their rules are what the first upload will be.
 static int check_project(struct engine *engine, struct error *error)
@@ -436,6 +448,7 @@ static int start_pipeline(struct engine *engine, struct error *error)
                                             "--keep-modes: the upload would lose executable bits"),
                                     });
     }
+    announce_debug(engine);
     if (engine->mode == MODE_UP &&
         (claim_project(engine, error) < 0 || start_gateway(engine, error) < 0)) {
         return -1;

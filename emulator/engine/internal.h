@@ -61,6 +61,7 @@ struct engine_options {
     char *ignore_file; // --leanignore, absolute
     bool keep_modes, from_git;
     bool no_cache, build_logs, legacy_default, install_python, detach, interactive;
+    bool debug; // one instance on a terminal, no limits of time, no health checks
 };
 
 enum role {
@@ -100,6 +101,7 @@ struct deployment {
     struct tree_version version;
     bool has_version;
     struct build *build;
+    bool waits_for_room;   // --debug: what runs has to go first
     bool waits_for_python; // its build ended for want of the one that is being installed
 };
 
@@ -150,8 +152,9 @@ struct engine {
     unsigned instance_counter, address_counter;
     uint16_t reached[16]; // ports of this machine's services that the app uses (P-216)
     size_t reached_count;
-    unsigned crashes;  // in a row, of the serving version
-    bool must_replace; // what served is gone and its replacement does not serve yet
+    uint16_t debugger_port; // that has been told; 0
+    unsigned crashes;       // in a row, of the serving version
+    bool must_replace;      // what served is gone and its replacement does not serve yet
     int64_t last_tag_s;
     char last_tag[24];
 
@@ -210,6 +213,7 @@ void deployment_fail(struct engine *engine, enum stage stage, const struct error
 void deployment_healthy(struct engine *engine, struct running *running);
 void deployment_explain_missing(const struct engine *engine, struct error *error);
 void deployment_build(struct engine *engine);
+void deployment_on_room(struct engine *engine); // nothing runs any more
 // A line for the Build pane and the progress line.
 void deployment_show_output(void *context, enum build_output kind, const char *source,
                             const char *text, size_t len);
@@ -235,6 +239,10 @@ struct running *rollout_start_command(struct engine *engine, char *const *argv, 
                                       bool terminal, struct error *error);
 // If what served is gone: the same version again, later each time it dies young. Else nothing.
 void rollout_replace_later(struct engine *engine);
+// --debug has one instance. true: what runs is on its way out; deployment_on_room() follows.
+bool rollout_make_room(struct engine *engine);
+// What may be typed to. NULL: nothing.
+struct running *rollout_with_terminal(const struct engine *engine);
 void rollout_restart(struct engine *engine, int64_t begun_ms, struct error *error);
 void rollout_abandon_candidates(struct engine *engine);
 void rollout_free_all(struct engine *engine);

@@ -100,6 +100,23 @@ static void handle_cancel(struct engine *engine, struct server_command *command)
     }
 }
 
+static void handle_type(struct engine *engine, struct server_command *command)
+{
+    struct error error = {0};
+    const char *text = json_get_string(command->arguments, "text");
+    struct running *running = rollout_with_terminal(engine);
+    if (!running) {
+        error_set(&error, ERROR_APP, _("nothing runs that could read what is typed"));
+    } else if (!str_empty(text)) {
+        instance_type(running->instance, text, strlen(text), &error);
+    }
+    if (error.kind != ERROR_NONE) {
+        reply_error(engine, command, &error);
+    } else {
+        reply_ok(engine, command, NULL);
+    }
+}
+
 static void handle_stop(struct engine *engine, struct server_command *command)
 {
     reply_ok(engine, command, NULL);
@@ -230,6 +247,7 @@ static const request_fn handlers[COMMAND__COUNT] = {
     [COMMAND_REBUILD] = handle_rebuild,
     [COMMAND_INSTALL_PYTHON] = handle_install_python,
     [COMMAND_CANCEL] = handle_cancel,
+    [COMMAND_TYPE] = handle_type,
     [COMMAND_STOP] = handle_stop,
     [COMMAND_RUN] = handle_run,
     [COMMAND_SIGNAL] = handle_signal,
@@ -241,7 +259,7 @@ static const request_fn handlers[COMMAND__COUNT] = {
 static bool needs_project(enum command_kind kind)
 {
     return kind == COMMAND_RESTART || kind == COMMAND_RELOAD || kind == COMMAND_REBUILD ||
-           kind == COMMAND_INSTALL_PYTHON || kind == COMMAND_CANCEL;
+           kind == COMMAND_INSTALL_PYTHON || kind == COMMAND_CANCEL || kind == COMMAND_TYPE;
 }
 
 void requests_on_command(void *context, struct server_command *command)

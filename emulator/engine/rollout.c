@@ -21,6 +21,7 @@
 
 #define DRAIN_LIMIT_MS                                                                             \
     30000 // DESIGN 4: in `up` the old one ends when its requests do, 30 s at most
+#define DEBUG_GRACE_MS     500 // nobody who debugs waits for an app that stands at a breakpoint
 #define CRASH_PAUSE_MAX_MS 30000
 #define CRASH_FORGET_MS    60000
 #define DRAINING_STREAMS   2 // more than these drain: the oldest one's endless streams are closed
@@ -66,6 +67,14 @@ static void forget_last_version(struct engine *engine)
     if (tag && engine->tree && !rollout_version_in_use(engine, tag)) {
         tree_release_version(engine->tree, tag);
     }
+}
+
+// The version goes with the record; it is kept for the next instance.
+static void remember_version(struct engine *engine, const struct running *running)
+{
+    forget_last_version(engine);
+    tree_version_copy(&engine->last_version, &running->version);
+    strlist_copy(&engine->last_built_lowers, &running->built_lowers);
 }
 
 // ---- switch ----
@@ -151,7 +160,9 @@ void rollout_take_over(struct running *running)
     running->timer = NULL;
     running->role = ROLE_SERVING;
     instance_mark_healthy(running->instance);
-    health_set_interval(running->health, LIMIT_PERIODIC_PROBE_MS);
+    if (running->health) {
+        health_set_interval(running->health, LIMIT_PERIODIC_PROBE_MS);
+    }
     set_upstream(engine, running); // new requests go to it from here on
     if (old) {
         drain(old);
@@ -226,12 +237,53 @@ void rollout_replace_dead(struct running *running, int wait_status, bool app_exi
     } else {
         announce_death(running, wait_status, app_exited);
     }
-    // The version goes with the record; keep it for the replacement.
-    forget_last_version(engine);
-    tree_version_copy(&engine->last_version, &running->version);
-    strlist_copy(&engine->last_built_lowers, &running->built_lowers);
+    remember_version(engine, running);
     set_upstream(engine, NULL);
     rollout_replace_later(engine);
+}
+
+// ---- --debug: one instance ----
+
+struct running *rollout_with_terminal(const struct engine *engine)
+{
+    for (struct running *at = engine->runnings; at; at = at->next) {
+        if (instance_has_terminal(at->instance) && at->role != ROLE_OLD && !at->judged) {
+            return at;
+        }
+    }
+    return NULL;
+}
+
+bool rollout_make_room(struct engine *engine)
+{
+    if (!engine->options.debug || !engine->runnings) {
+        return false;
+    }
+    set_upstream(engine, NULL);
+    for (struct running *at = engine->runnings; at; at = at->next) {
+        if (at->role != ROLE_OLD) {
+            at->role = ROLE_OLD;
+            at->judged = true;
+            health_free(at->health);
+            at->health = NULL;
+            instance_terminate(at->instance, DEBUG_GRACE_MS);
+        }
+    }
+    return true;
+}
+
+// false: nothing serves, so that there is room already.
+static bool restart_alone(struct engine *engine)
+{
+    struct running *serving = engine->options.debug ? rollout_serving(engine) : NULL;
+    if (!serving) {
+        return false;
+    }
+    remember_version(engine, serving);
+    engine->must_replace = true;
+    engine->crashes = 0;
+    rollout_make_room(engine);
+    return true;
 }
 
 void rollout_restart(struct engine *engine, int64_t begun_ms, struct error *error)
@@ -243,7 +295,7 @@ void rollout_restart(struct engine *engine, int64_t begun_ms, struct error *erro
         error_set(error, ERROR_APP, _("nothing has served yet; save a file or use reload"));
         return;
     }
-    if (find_role(engine, ROLE_REPLACEMENT)) {
+    if (find_role(engine, ROLE_REPLACEMENT) || restart_alone(engine)) {
         return; // one is on its way
     }
     struct error failed = {0};

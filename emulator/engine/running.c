@@ -87,6 +87,9 @@ static int choose_address(struct engine *engine, struct instance_options *option
     }
     uint32_t base = running_base_address(engine);
     int held_fd = -1;
+    if (engine->options.debug) {
+        engine->address_counter = 0; // one instance: the address that a debugger knows
+    }
     for (int tries = 0; tries < 254; tries++) {
         options->address = base | (engine->address_counter++ % 254 + 1);
         held_fd = hold_address(options->address);
@@ -137,7 +140,11 @@ static void on_listening(void *context, struct instance *instance, const char *a
     event.text = (char *)(uintptr_t)asked;
     announce(engine, &event);
     if (asked_port != LIMIT_APP_PORT) {
-        note_other_port(running, asked, asked_port);
+        if (engine->options.debug) {
+            running_tell_debugger(running, asked_port);
+        } else {
+            note_other_port(running, asked, asked_port);
+        }
         return;
     }
     if (running->health || running->judged || running->role == ROLE_OLD ||
@@ -148,6 +155,10 @@ static void on_listening(void *context, struct instance *instance, const char *a
         return;
     }
     announce_stage(engine, STAGE_HEALTHY, "running", -1, NULL);
+    if (engine->options.debug) {
+        rollout_take_over(running); // a probe would run into the breakpoint
+        return;
+    }
     running_start_health(running, LIMIT_PROBE_INTERVAL_MS);
 }
 
@@ -210,15 +221,20 @@ static void on_gone(void *context, struct instance *instance, int wait_status, b
     }
     running_free(running);
     touch(engine);
+    if (engine->options.debug && !engine->runnings && !engine->stopping) {
+        deployment_on_room(engine);
+    }
     engine_end_if_empty(engine);
 }
 
 static void on_output(void *context, struct instance *instance)
 {
-    (void)instance;
     struct running *running = context;
     journal_flush(running->engine->journal);
     server_touch_journal(running->engine->server);
+    if (instance_has_terminal(instance)) {
+        touch(running->engine); // its prompt
+    }
 }
 
 // P-130: one disk for home and /tmp.
@@ -274,6 +290,7 @@ static struct running *new_running(struct engine *engine, const char *name, enum
         .on_output = on_output,
         .on_full = on_full,
         .number = engine->instance_counter,
+        .terminal = engine->options.debug,
     };
     if (role != ROLE_OLD) { // a command of exec is no instance of the cloud's
         options.limits = running_limits(engine);
@@ -315,6 +332,9 @@ static int go(struct running *running, char *const *argv, const int *fds, bool t
         environment_to_list(&environment, &env);
         if (terminal && engine->exec_term) {
             strlist_env_set(&env, "TERM", engine->exec_term);
+        }
+        if (instance_has_terminal(running->instance)) {
+            strlist_env_set(&env, "TERM", "dumb"); // one line at a time (logs/typed_line.h)
         }
         result = instance_go(running->instance, &running->version, &running->built_lowers, argv,
                              env.items, fds, terminal, error);
@@ -362,8 +382,11 @@ struct running *rollout_start(struct engine *engine, const struct tree_version *
         instance_terminate(running->instance, 0);
         return NULL;
     }
-    running->timer = loop_add_timer(engine->loop, engine->project.yaml.startup_timeout_s * 1000LL,
-                                    running_judge_timeout, running);
+    if (!engine->options.debug) {
+        running->timer =
+            loop_add_timer(engine->loop, engine->project.yaml.startup_timeout_s * 1000LL,
+                           running_judge_timeout, running);
+    }
     if (!engine->host.has[SANDBOX_NOTIFY]) {
         // COMPAT: without the broker nobody tells the moment of listen; ask more often than the
         // cloud.

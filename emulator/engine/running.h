@@ -29,6 +29,10 @@ bool running_refuse_loopback(struct running *running, const char *asked);
 // runs.
 void running_explain(const struct running *running, int wait_status, struct error *error);
 
+// ---- debugger.c ----
+// --debug: the app listens on a port of its own.
+void running_tell_debugger(struct running *running, uint16_t asked_port);
+
 // ---- rollout.c: who serves ----
 bool rollout_version_in_use(const struct engine *engine, const char *tag);
 void rollout_take_over(struct running *running);

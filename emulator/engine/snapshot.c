@@ -5,6 +5,7 @@
 #include "emulator/engine/internal.h"
 #include "emulator/limits/limits.h"
 #include "emulator/python/installer.h"
+#include "sandbox/base/cleanup.h"
 #include "sandbox/base/clock.h"
 
 #define COPY(field, text) snprintf(field, sizeof(field), "%s", (text) ? (text) : "")
@@ -82,6 +83,16 @@ static void fill_traffic(const struct engine *engine, struct snapshot *out)
     out->latency_p50_us = engine->latency_p50_us;
 }
 
+static void fill_prompt(const struct engine *engine, struct snapshot *out)
+{
+    const struct running *running = rollout_with_terminal(engine);
+    out->debug = engine->options.debug;
+    if (running) {
+        auto_free char *prompt = instance_prompt(running->instance);
+        COPY(out->prompt, prompt);
+    }
+}
+
 void snapshot_fill(void *context, struct snapshot *ret_snapshot)
 {
     const struct engine *engine = context;
@@ -121,6 +132,7 @@ void snapshot_fill(void *context, struct snapshot *ret_snapshot)
         COPY(out->try_version, engine->deployment.tag);
     }
     fill_traffic(engine, out);
+    fill_prompt(engine, out);
     out->saves = engine->saves;
     out->last_reload_ms = engine->last_reload_ms;
     out->deviations = engine->deviations;

@@ -212,6 +212,9 @@ static void take_healthy_round(struct running *running, const struct health_roun
 static void take_periodic_failure(struct running *running, const struct health_round *round)
 {
     struct engine *engine = running->engine;
+    if (engine->options.debug) {
+        return; // it may stand at a breakpoint
+    }
     announce_probe(running, &round->home, "failed");
     if (running->bad_rounds < UNHEALTHY_ROUNDS) {
         health_set_interval(running->health, UNHEALTHY_RETRY_MS);

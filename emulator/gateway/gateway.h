@@ -53,6 +53,8 @@ struct gateway_request { // for on_request, after the last byte
 struct gateway_options {
     uint32_t address; // host byte order; 127.0.0.1
     uint16_t port;    // 0: any
+    // Somebody debugs: no answer is too late, and requests are held whenever nothing serves.
+    bool patient;
     void *context;
     void (*on_request)(void *context, const struct gateway_request *request); // may be NULL
     // A request goes to that upstream now. May be NULL.

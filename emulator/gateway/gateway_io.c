@@ -212,6 +212,9 @@ void gateway_deadline_set(struct gateway *gateway, struct gateway_deadline *dead
                           enum gateway_wait wait)
 {
     gateway_deadline_clear(deadline);
+    if (wait == WAIT_RESPONSE && gateway->options.patient) {
+        return;
+    }
     struct gateway_deadline *queue = &gateway->queues[wait];
     deadline->wait = wait;
     deadline->at_ms = gateway->now_ms + wait_ms(wait);

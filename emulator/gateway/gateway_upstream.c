@@ -81,7 +81,7 @@ void gateway_set_upstreams(struct gateway *gateway, const struct gateway_upstrea
         target->suspect_until_ms = 0;
         gateway->current[i] = target;
     }
-    gateway->had_upstream = gateway->had_upstream || count > 0;
+    gateway->had_upstream = !gateway->options.patient && (gateway->had_upstream || count > 0);
     for (struct gateway_target *at = gateway->targets; at; at = at->next) {
         if (!at->current) {
             gateway_target_close_pool(at);

@@ -8,21 +8,27 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include "emulator/environment/environment.h"
 #include "emulator/instance/traceback.h"
 #include "emulator/limits/limits.h"
+#include "emulator/logs/typed_line.h"
 #include "sandbox/base/cleanup.h"
 #include "sandbox/base/clock.h"
 #include "sandbox/base/fs.h"
 #include "sandbox/base/i18n.h"
+#include "sandbox/base/utf8.h"
 
 #define HOME_TARGET   "/home/leanengine"     // P-132
 #define WORK_TARGET   "/home/leanengine/app" // P-132
 #define RUNNER_TARGET "/opt/leanlocal/runner.py"
 #define INSIDE_ID     1000
 #define READ_CHUNK    65536
+#define TERMINAL_COLS 160 // wide enough that nobody wraps its lines, narrow enough to be read
+#define TERMINAL_ROWS 40
+#define PROMPT_BYTES  400 // of the open line: its end
 
 extern const char runner_py[];
 extern const size_t runner_py_size;
@@ -33,6 +39,7 @@ struct output {
     int fd;
     struct loop_source *source;
     struct line_splitter *splitter;
+    struct typed_line *typed; // of a terminal, before the splitter; NULL: a pipe
     struct traceback traceback;
 };
 
@@ -87,6 +94,21 @@ static void take_line(void *context, const char *text, size_t len, unsigned flag
     }
 }
 
+static void take_bytes(struct output *output, const char *bytes, size_t len)
+{
+    if (output->typed) {
+        typed_line_feed(output->typed, bytes, len);
+    } else {
+        line_splitter_feed(output->splitter, bytes, len);
+    }
+}
+
+static void take_typed(void *context, const char *bytes, size_t len)
+{
+    struct output *output = context;
+    line_splitter_feed(output->splitter, bytes, len);
+}
+
 static void close_output(struct output *output)
 {
     loop_source_free(output->source);
@@ -94,6 +116,9 @@ static void close_output(struct output *output)
     if (output->fd >= 0) {
         close(output->fd);
         output->fd = -1;
+        if (output->typed) {
+            typed_line_finish(output->typed);
+        }
         line_splitter_finish(output->splitter);
     }
 }
@@ -109,9 +134,9 @@ static void read_output(void *context, int fd, uint32_t events)
         return;
     }
     if (got > 0) {
-        line_splitter_feed(output->splitter, chunk, (size_t)got);
+        take_bytes(output, chunk, (size_t)got);
     } else {
-        close_output(output);
+        close_output(output); // a terminal: EIO, its last user has gone
     }
     allowance_stir(output->instance->allowance);
     output->instance->options.on_output(output->instance->options.context, output->instance);
@@ -128,7 +153,7 @@ static void drain_output(struct output *output)
         if (got <= 0) {
             break;
         }
-        line_splitter_feed(output->splitter, chunk, (size_t)got);
+        take_bytes(output, chunk, (size_t)got);
     }
     close_output(output);
 }
@@ -369,6 +394,30 @@ static int open_outputs(struct instance *instance, int write_ends[2], struct err
     return 0;
 }
 
+// One terminal for all three; both of write_ends are its other side.
+static int open_terminal(struct instance *instance, int write_ends[2], struct error *error)
+{
+    struct output *output = &instance->outputs[0];
+    const struct winsize size = {.ws_row = TERMINAL_ROWS, .ws_col = TERMINAL_COLS};
+    auto_close int master = posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC);
+    if (master < 0 || grantpt(master) < 0 || unlockpt(master) < 0) {
+        return error_set_errno(error, ERROR_SYSTEM, errno, "posix_openpt");
+    }
+    ioctl(master, TIOCSWINSZ, &size);
+    for (int i = 0; i < 2; i++) {
+        write_ends[i] = open(ptsname(master), O_RDWR | O_NOCTTY | O_CLOEXEC);
+        if (write_ends[i] < 0) {
+            return error_set_errno(error, ERROR_SYSTEM, errno, "%s", ptsname(master));
+        }
+    }
+    fcntl(master, F_SETFL, O_NONBLOCK);
+    output->typed = mem_alloc(sizeof *output->typed);
+    typed_line_init(output->typed, take_typed, output);
+    output->fd = steal_fd(&master);
+    output->source = loop_add_fd(instance->loop, output->fd, EPOLLIN, read_output, output);
+    return 0;
+}
+
 int instance_go(struct instance *instance, const struct tree_version *version,
                 const struct strlist *extra_lowers, char *const *argv, char *const *env,
                 const int *stdio_fds, bool terminal, struct error *error)
@@ -379,22 +428,25 @@ int instance_go(struct instance *instance, const struct tree_version *version,
     }
     strlist_copy(&lowers, &version->lowers);
     int ends[2] = {-1, -1};
-    if (!stdio_fds && open_outputs(instance, ends, error) < 0) {
-        strlist_clear(&lowers);
-        return -1;
-    }
+    bool own_terminal = !stdio_fds && instance->options.terminal;
+    int result = own_terminal ? open_terminal(instance, ends, error)
+                 : stdio_fds  ? 0
+                              : open_outputs(instance, ends, error);
+    int own_stdin = own_terminal ? ends[0] : -1;
     const struct sandbox_version mounted = {.lowers = (const char *const *)lowers.items,
                                             .lower_count = lowers.count};
     const struct sandbox_command command = {.argv = argv,
                                             .env = env,
                                             .cwd = WORK_TARGET,
-                                            .stdin_fd = stdio_fds ? stdio_fds[0] : -1,
+                                            .stdin_fd = stdio_fds ? stdio_fds[0] : own_stdin,
                                             .stdout_fd = stdio_fds ? stdio_fds[1] : ends[0],
                                             .stderr_fd = stdio_fds ? stdio_fds[2] : ends[1],
-                                            .terminal = terminal};
+                                            .terminal = terminal || own_terminal};
     snprintf(instance->version, sizeof instance->version, "%s", version->tag);
     instance->started_ms = clock_now_ms();
-    int result = sandbox_go(instance->sandbox, &mounted, &command, error);
+    if (result == 0) {
+        result = sandbox_go(instance->sandbox, &mounted, &command, error);
+    }
     for (int i = 0; i < 2; i++) {
         if (ends[i] >= 0) {
             close(ends[i]);
@@ -448,6 +500,31 @@ void instance_signal(struct instance *instance, int number)
     if (instance->sandbox) {
         sandbox_signal(instance->sandbox, number);
     }
+}
+
+int instance_type(struct instance *instance, const char *bytes, size_t len, struct error *error)
+{
+    int fd = instance->outputs[0].typed ? instance->outputs[0].fd : -1;
+    ssize_t put = fd >= 0 ? write(fd, bytes, len) : -1;
+    if (put == (ssize_t)len) {
+        return 0;
+    }
+    return error_set(error, ERROR_APP, _("%s does not read what is typed"), instance->options.name);
+}
+
+char *instance_prompt(const struct instance *instance)
+{
+    const struct typed_line *typed = instance->outputs[0].typed;
+    if (!typed || instance->outputs[0].fd < 0) {
+        return str_dup("");
+    }
+    size_t from = typed->len > PROMPT_BYTES ? typed->len - PROMPT_BYTES : 0;
+    return utf8_valid(typed->text + from, typed->len - from);
+}
+
+bool instance_has_terminal(const struct instance *instance)
+{
+    return instance->options.terminal;
 }
 
 void instance_stir(struct instance *instance)
@@ -531,14 +608,20 @@ uint64_t instance_lines_this_minute(const struct instance *instance)
     return current ? instance->limit.count : 0;
 }
 
+// Where tracebacks appear.
+static const struct traceback *voice(const struct instance *instance)
+{
+    return &instance->outputs[instance->options.terminal ? 0 : 1].traceback;
+}
+
 const char *instance_last_trouble(const struct instance *instance)
 {
-    return instance->outputs[1].traceback.trouble;
+    return voice(instance)->trouble;
 }
 
 char *instance_last_lines(const struct instance *instance)
 {
-    const struct traceback *from = &instance->outputs[1].traceback;
+    const struct traceback *from = voice(instance);
     if (from->line_count == 0) {
         from = &instance->outputs[0].traceback;
     }
@@ -555,7 +638,7 @@ char *instance_last_lines(const struct instance *instance)
 
 char *instance_last_words(const struct instance *instance)
 {
-    const struct traceback *from = &instance->outputs[1].traceback;
+    const struct traceback *from = voice(instance);
     return from->text_len ? str_dup_len(from->text, from->text_len) : instance_last_lines(instance);
 }
 
@@ -567,6 +650,7 @@ void instance_free(struct instance *instance)
     for (int i = 0; i < 2; i++) {
         close_output(&instance->outputs[i]);
         line_splitter_free(instance->outputs[i].splitter);
+        free(instance->outputs[i].typed);
     }
     loop_source_free(instance->sandbox_source);
     loop_source_free(instance->kill_timer);

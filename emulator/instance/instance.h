@@ -4,8 +4,8 @@
 //       the version are given at "go".
 // Order: instance_new (preparing; parked when the sandbox says so) -> instance_go (starting) ->
 //       instance_mark_healthy -> instance_terminate (draining) -> on_gone -> instance_free.
-// Owns: the sandbox, both pipes, the splitters. Not: health probes and traffic (the rollout's).
-// Sources: P-126, P-120 (limits are marked, not enforced), P-173, P-174, P-176.
+// Owns: the sandbox, both pipes (or the terminal), the splitters. Not: health probes and traffic
+// (the rollout's). Sources: P-126, P-120 (limits are marked, not enforced), P-173, P-174, P-176.
 #ifndef EMULATOR_INSTANCE_INSTANCE_H
 #define EMULATOR_INSTANCE_INSTANCE_H
 
@@ -48,6 +48,7 @@ struct instance_options {
     // What its size allows (allowance.h); memory_bytes 0: nothing is watched.
     struct allowance_limits limits;
     unsigned number; // among the engine's instances
+    bool terminal;   // --debug: stdin, stdout and stderr are one terminal, and one may type
     struct journal *journal;
     void *context;
     void (*on_state)(void *context, struct instance *instance);
@@ -80,6 +81,12 @@ void instance_mark_draining(struct instance *instance);
 // SIGTERM now, SIGKILL to everything after grace_ms (P-174).
 void instance_terminate(struct instance *instance, int64_t grace_ms);
 void instance_signal(struct instance *instance, int number);
+// To its terminal, all of it or nothing: what nobody reads is refused, not kept.
+int instance_type(struct instance *instance, const char *bytes, size_t len, struct error *error);
+// What it has written to its terminal since the last newline: "(Pdb) "; "" without a terminal.
+// Owned by the caller.
+char *instance_prompt(const struct instance *instance);
+bool instance_has_terminal(const struct instance *instance);
 // It got a request: its memory may grow.
 void instance_stir(struct instance *instance);
 

@@ -115,14 +115,14 @@ static void fill(struct snapshot *s)
 #define STR(field) snprintf(s->field, sizeof s->field, "%lld", (long long)++n)
     NUM(protocol), NUM(healthy_ms), NUM(saves), NUM(last_reload_ms), NUM(requests_lost);
     NUM(requests_total), NUM(requests_held), NUM(requests_per_second_x10), NUM(latency_p50_us);
-    NUM(deviations), NUM(warnings), NUM(pip_collected);
+    NUM(deviations), NUM(warnings), NUM(pip_collected), NUM(debug);
     STR(project), STR(dir), STR(build_root), STR(url), STR(journal_dir), STR(serving_version),
         STR(try_version);
     STR(failure), STR(failure_stage), STR(failure_rule), STR(failure_cloud), STR(failure_mend);
     STR(python), STR(environment);
     snprintf(s->region, sizeof s->region, "CN");
     snprintf(s->sandbox_level, sizeof s->sandbox_level, "container");
-    STR(last_output), STR(install_offer), STR(installing);
+    STR(last_output), STR(install_offer), STR(installing), STR(prompt);
     s->serving = SERVING_KEEPING;
     s->instance_count = SNAPSHOT_INSTANCES;
     s->probe_count = SNAPSHOT_PROBES;
@@ -214,6 +214,8 @@ static void test_snapshot_round_trip(void **state)
         "probes",
         "install_offer",
         "installing",
+        "debug",
+        "prompt",
     };
     for (size_t i = 0; i < ARRAY_LEN(members); i++) {
         if (!json_get(tree, members[i])) {
