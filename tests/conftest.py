@@ -16,6 +16,8 @@ import pytest
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
+from helpers.environments import (  # noqa: E402,F401
+    pytest_runtest_makereport, pytest_terminal_summary)
 from helpers.index import why_no_index  # noqa: E402
 from helpers.interpreters import ALL, need_interpreter, patch_version  # noqa: E402
 from helpers.place import Place, new_address  # noqa: E402

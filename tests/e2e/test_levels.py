@@ -9,6 +9,7 @@ import signal
 
 import pytest
 from helpers import census
+from helpers.environments import note
 from helpers.place import Place
 from helpers.waiting import wait_for
 from helpers.wheels import Wheelhouse
@@ -133,6 +134,16 @@ class LevelPlace(Place):
         return found
 
 
+def environment_of(leg):
+    """Its name among those of helpers/environments.py."""
+    uid, launcher, _, _ = LEGS[leg]
+    if "--mounts" in launcher:
+        return "mountless"
+    if launcher:
+        return "nested" if launcher == NESTED else "container"
+    return "root" if uid is None and os.geteuid() == 0 else "user"
+
+
 def _place(leanlocal, leg):
     if os.geteuid() != 0 and leg.endswith("root") and leg != "root":
         pytest.skip("needs root")
@@ -140,10 +151,11 @@ def _place(leanlocal, leg):
 
 
 @pytest.fixture
-def make_place(leanlocal):
+def make_place(request, leanlocal):
     made = []
 
     def make(leg):
+        note(request.node, environment_of(leg))
         made.append(_place(leanlocal, leg))
         return made[-1]
     yield make

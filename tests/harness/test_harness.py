@@ -2,6 +2,7 @@
 
 import glob
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -9,6 +10,7 @@ import sys
 import pytest
 
 from helpers.census import is_port_free
+from helpers.environments import NAMES, why_not
 from helpers.place import Place, new_address
 from helpers.waiting import wait_for
 from helpers.wheels import Wheelhouse
@@ -127,3 +129,49 @@ def test_wheels_are_the_same_bytes_each_time(tmp_path):
     second = Wheelhouse(tmp_path / "two").add("thing", "1.0")
     with open(first, "rb") as one, open(second, "rb") as two:
         assert one.read() == two.read()
+
+
+# ---- environments ----
+
+MATRIX = """
+import pytest
+from helpers.environments import note
+@pytest.mark.parametrize("name", ["user", "nested", "container", "mountless"])
+def test_passes(request, name):
+    note(request.node, name)
+def test_skips(request):
+    note(request.node, %r)
+    pytest.skip("for no good reason")
+def test_skips_elsewhere():
+    pytest.skip("has no environment")
+"""
+
+
+def run_matrix(tmp_path, name, *options):
+    tests = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+    (tmp_path / "test_matrix.py").write_text(MATRIX % name)
+    return subprocess.run([sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "helpers.environments",
+                           "--rootdir", str(tmp_path), *options, str(tmp_path)], capture_output=True, text=True,
+                          check=False, cwd=tmp_path, env={**os.environ, "PYTHONPATH": tests})
+
+
+def test_a_skip_where_the_environment_is_offered_fails(tmp_path):
+    if why_not("user"):
+        pytest.skip("an ordinary user has no sandbox here: " + why_not("user"))
+    done = run_matrix(tmp_path, "user")
+    assert done.returncode == 1
+    assert "for no good reason, but this host offers the environment: user" in done.stdout
+    assert "1 failed, 4 passed, 1 skipped" in done.stdout
+
+
+def test_environments_are_counted_above_the_closing_line(tmp_path):
+    done = run_matrix(tmp_path, "no such host", "-k", "passes")
+    lines = done.stdout.splitlines()
+    assert "4 passed" in lines[-1]
+    assert re.fullmatch(r"environments: root 0.*, user 1, nested 1, container 1, mountless 1", lines[-2]), lines
+
+
+def test_each_environment_is_what_it_says():
+    """Of this host's: root's levels and an ordinary user's are those that the tests count on."""
+    lacking = {name: why_not(name) for name in NAMES if why_not(name)}
+    assert set(lacking) <= {"root", "user", "nested"}, lacking

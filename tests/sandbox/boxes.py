@@ -1,4 +1,4 @@
-"""Drives tests/tools/sandbox_run: each test as root (ids dropped by the sandbox) and as an ordinary user.
+"""Drives tests/tools/sandbox_run: each test in each environment of helpers/environments.py that it is for.
 
 The build directory is LEANLOCAL_BUILD, else build/dev. Nothing sleeps: wait_for() looks every 20 ms.
 """
@@ -14,13 +14,12 @@ import time
 
 import pytest
 
-ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-BUILD = os.environ.get("LEANLOCAL_BUILD", os.path.join(ROOT, "build", "dev"))
-ORDINARY_UID = 12345
+from helpers import environments
+from helpers.environments import BUILD, ORDINARY_UID, ROOT  # noqa: F401
+
 APP_UID = 54321  # sandbox_run's --host-uid
 PYTHON = "/usr/bin/python3"
-# Nested: an ordinary user's root, in a user namespace of one id.
-LEGS = ["root", "user", "nested"] if os.geteuid() == 0 else ["user", "nested"]
+LEGS = [name for name in environments.NAMES if name != "root" or os.geteuid() == 0]
 _addresses = itertools.count(1)
 
 
@@ -70,7 +69,7 @@ class Box:
         self.drop = leg != "root" and os.geteuid() == 0
         self.host_uid = APP_UID if leg == "root" else (ORDINARY_UID if self.drop else os.getuid())
         self.mark = "LEANLOCAL_TEST_MARK=%d-%s" % (os.getpid(), os.path.basename(directory))
-        for name in ("sandbox_run", "sandbox_attack"):
+        for name in ("sandbox_run", "sandbox_attack", "container"):
             shutil.copy(os.path.join(BUILD, "tests", "tools", name), directory)
         self.driver = os.path.join(directory, "sandbox_run")
         self.events_path = os.path.join(directory, "events")
@@ -101,10 +100,7 @@ class Box:
             uid = ORDINARY_UID if self.drop else 0
             os.chown(private, uid, uid)
             os.chown(self.directory, uid, uid)
-        start = ["setpriv", "--reuid", str(ORDINARY_UID), "--regid", str(ORDINARY_UID),
-                 "--clear-groups"] if self.drop else []
-        start += ["unshare", "--user", "--map-root-user"] if self.leg == "nested" else []
-        return start + [self.driver, "--events", self.events_path, "--private", private,
+        return environments.prefix(self.leg, self.path("container")) + [self.driver, "--events", self.events_path, "--private", private,
                         "--env", self.mark, *options]
 
     def start(self, *arguments, deny="", options=(), **keywords):
@@ -152,8 +148,21 @@ class Box:
         return json.loads(result.stdout)
 
 
-@pytest.fixture(params=LEGS)
+def legs_of(markers, names):
+    """full: none but those where level full is promised. A mark may choose among them."""
+    chosen = [name for marker in markers for name in marker.args] or LEGS
+    return [name for name in LEGS if name in chosen and ("full" not in names or name in environments.NAMESPACED)]
+
+
+def parametrize_box(metafunc):
+    if "box" in metafunc.fixturenames:
+        markers = metafunc.definition.iter_markers("environments")
+        metafunc.parametrize("box", legs_of(markers, metafunc.fixturenames), indirect=True)
+
+
+@pytest.fixture
 def box(request):
+    environments.note(request.node, request.param)
     if not os.path.exists(os.path.join(BUILD, "tests", "tools", "sandbox_run")):
         pytest.fail("not built: %s/tests/tools/sandbox_run (set LEANLOCAL_BUILD)" % BUILD)
     directory = tempfile.mkdtemp(prefix="leanlocal-sandbox-")
