@@ -262,7 +262,8 @@ static void add_spec_rows(struct plan *plan, const struct sandbox_spec *spec, en
     }
 }
 
-// Order: the old root becomes reachable at PLAN_HOST_ROOT and everything is built in the new one;
+// Order: groups are joined while the host's files are still there, and before anything is charged;
+//       the old root becomes reachable at PLAN_HOST_ROOT and everything is built in the new one;
 //       our /proc is mounted while the old one is still there (the kernel asks for a fully visible
 //       one); user namespaces are forbidden before /proc/sys is protected; what the app may write
 //       comes before the spec's rows, because these may lie below home.
@@ -271,6 +272,9 @@ static void add_build(struct plan *plan, const struct sandbox_spec *spec,
 {
     if (!plan->pid_namespace) {
         add(plan, PLAN_BUILD, PLAN_SUBREAPER, NULL);
+    }
+    for (size_t i = 0; i < spec->group_count; i++) {
+        add(plan, PLAN_BUILD, PLAN_GROUP, spec->groups[i])->flags = PLAN_OPTIONAL;
     }
     add(plan, PLAN_BUILD, PLAN_HOSTNAME, spec->hostname);
     add(plan, PLAN_BUILD, PLAN_PRIVATE, "/");

@@ -379,10 +379,9 @@ static void attempt(struct sandbox_host *host, unsigned long flags)
     close(go[1]);
 }
 
-static bool is_denied(enum sandbox_feature feature)
+bool sandbox_is_denied(const char *name)
 {
     const char *list = getenv("LEANLOCAL_SANDBOX_DENY");
-    const char *name = feature_names[feature];
     size_t len = strlen(name);
     while (list && *list) {
         size_t part = strcspn(list, ", ");
@@ -392,6 +391,11 @@ static bool is_denied(enum sandbox_feature feature)
         list += part + (list[part] != '\0');
     }
     return false;
+}
+
+static bool is_denied(enum sandbox_feature feature)
+{
+    return sandbox_is_denied(feature_names[feature]);
 }
 
 static void strike_denied(struct sandbox_host *host)

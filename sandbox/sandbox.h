@@ -52,6 +52,9 @@ enum sandbox_level {
 // LEANLOCAL_SANDBOX_DENY="mount,proc,..." (names below) makes features look absent: for tests and
 // people.
 void sandbox_probe(struct sandbox_host *ret_host);
+// Whether that variable names it. "cgroup" is one more name: of no level, since nothing is lost
+// without it (cgroup.h).
+bool sandbox_is_denied(const char *name);
 enum sandbox_level sandbox_host_level(const struct sandbox_host *host);
 const char *sandbox_feature_name(enum sandbox_feature feature); // "user-namespace", "mount", ...
 const char *sandbox_level_name(enum sandbox_level level);       // "full", "container", "none"
@@ -108,6 +111,9 @@ struct sandbox_spec {
     size_t symlink_count;
     // /usr, /bin.., and the named pieces of /etc that outbound calls and text need
     bool system_dirs;
+    const char *const
+        *groups; // directories of control groups that init joins, if it can (cgroup.h)
+    size_t group_count;
     // Port broker: bind() and listen() of IPv4/IPv6 sockets are performed by init on `address`.
     bool broker;
     uint32_t address;     // host byte order, e.g. 127.77.3.1; 0 with broker off

@@ -440,6 +440,7 @@ static int start_pipeline(struct engine *engine, struct error *error)
         return -1;
     }
     announce_level(engine);
+    size_begin(engine);
     if (engine->options.keep_modes) {
         announce_diagnostic(engine, &(struct diagnostic){
                                         .severity = DIAGNOSTIC_DEVIATION,
@@ -487,6 +488,7 @@ int engine_start(struct engine *engine, const struct cJSON *arguments, struct er
         return check_project(engine, error) < 0 ? -1 : engine_locate(engine, error);
     }
     sandbox_probe(&engine->host);
+    cgroup_probe(&engine->groups);
     if (engine->mode == MODE_EXPLAIN) { // looks only
         engine->cache_dir = engine_cache_dir(engine, false);
         return 0;
@@ -622,6 +624,7 @@ static void release(struct engine *engine)
     if (engine->run_lock_fd >= 0) {
         close(engine->run_lock_fd);
     }
+    cgroup_host_release(&engine->groups);
     free(engine->exec_term);
     free(engine->run_dir);
     free(engine->cache_dir);

@@ -334,4 +334,5 @@ void explain_host(struct explanation *explanation)
         explain_row(explanation, name, host->has[i] ? NULL : host->reason[i], "%s",
                     host->has[i] ? _("yes") : _("no"));
     }
+    size_explain_host(explanation);
 }

@@ -47,6 +47,9 @@ void explain_row(struct explanation *explanation, const char *name, const char *
 int explain_need_project(struct explanation *explanation);
 int explain_need_python(struct explanation *explanation);
 
+// Of the host's section: how memory and processors are limited.
+void size_explain_host(struct explanation *explanation);
+
 #define SECTION(id, title) void explain_##id(struct explanation *explanation);
 #include "emulator/engine/explain.def"
 #undef SECTION

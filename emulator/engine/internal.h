@@ -122,6 +122,7 @@ struct engine {
     struct strlist host_env;
     struct project project;
     struct sandbox_host host;
+    struct cgroup_host groups;
     struct server *server;
     struct journal *journal;
     struct tree *tree;
@@ -251,6 +252,11 @@ struct running *rollout_serving(const struct engine *engine);
 void rollout_on_begin(void *context, const char *upstream_name);
 void rollout_on_drained(void *context, const char *upstream_name);
 void rollout_read_meters(struct engine *engine);
+
+// ---- size.c ----
+// Of the size (P-170, P-130), or smaller ones by LEANLOCAL_INSTANCE_LIMITS.
+struct allowance_limits size_limits(const struct engine *engine);
+void size_begin(struct engine *engine);
 
 // ---- requests.c ----
 void requests_on_command(void *context, struct server_command *command);

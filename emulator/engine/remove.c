@@ -6,6 +6,19 @@
 #include "sandbox/base/cleanup.h"
 #include "sandbox/base/fs.h"
 #include "sandbox/base/mem.h"
+#include "sandbox/cgroup.h"
+
+#define RECORD_MAX 8192
+
+// Where the record says: a dead engine's groups may be below another group than ours.
+static void sweep_groups(const char *run_dir)
+{
+    auto_free char *path = fs_join(run_dir, REMOVE_GROUPS);
+    auto_free char *record = fs_read(path, RECORD_MAX, NULL, NULL);
+    if (record) {
+        cgroup_sweep(record);
+    }
+}
 
 int remove_helper_main(int argc, char **argv)
 {
@@ -14,6 +27,7 @@ int remove_helper_main(int argc, char **argv)
     while (entries && (entry = readdir(entries))) {
         if (str_starts_with(entry->d_name, REMOVE_PREFIX)) {
             auto_free char *path = fs_join(argv[2], entry->d_name);
+            sweep_groups(path);
             fs_remove_tree(path, NULL);
         }
     }

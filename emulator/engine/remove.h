@@ -1,4 +1,5 @@
-// What: the helper "leanlocal @remove DIR": removes what engines have left to be removed below DIR.
+// What: the helper "leanlocal @remove DIR": removes what engines have left to be removed below DIR,
+//       and the control groups that a dead one had.
 // Why: a version store of a large project takes seconds to unlink; neither the start nor the end of
 // an engine
 //       waits for that. What is to go has been renamed to REMOVE_PREFIX..., so nobody takes it for
@@ -8,6 +9,7 @@
 #define EMULATOR_ENGINE_REMOVE_H
 
 #define REMOVE_PREFIX ".dead-"
+#define REMOVE_GROUPS "groups" // in each of them: where its groups are (cgroup_record)
 
 int remove_helper_main(int argc, char **argv);
 

@@ -230,7 +230,7 @@ void rollout_replace_dead(struct running *running, int wait_status, bool app_exi
     engine->must_replace = true;
     if (instance_over_bytes(running->instance)) {
         struct error error = {0};
-        running_explain_memory(running, &error);
+        size_explain_memory(running, &error);
         announce_notice(engine, "error", "P-172", NULL, error.hint,
                         _("%s; starting it again in %lld s"), error.message,
                         (long long)(crash_pause_ms(engine) / 1000));

@@ -21,14 +21,6 @@
 
 #define HELD_PORT 61777 // on each instance's own address only
 
-struct allowance_limits running_limits(const struct engine *engine)
-{
-    struct allowance_limits limits;
-    allowance_limits_read(engine->options.size,
-                          strlist_env_get(&engine->host_env, "LEANLOCAL_INSTANCE_LIMITS"), &limits);
-    return limits;
-}
-
 // ---- addresses ----
 
 static bool can_bind(uint32_t address, uint16_t port)
@@ -202,7 +194,6 @@ static void on_failed(void *context, struct instance *instance, const struct err
 
 static void on_gone(void *context, struct instance *instance, int wait_status, bool app_exited)
 {
-    (void)instance;
     struct running *running = context;
     struct engine *engine = running->engine;
     health_free(running->health);
@@ -215,6 +206,10 @@ static void on_gone(void *context, struct instance *instance, int wait_status, b
     } else if (!engine->stopping) {
         if (running->role == ROLE_SERVING) {
             rollout_replace_dead(running, wait_status, app_exited);
+        } else if (running->role == ROLE_OLD && instance_over_bytes(instance)) {
+            struct error error = {0};
+            size_explain_memory(running, &error);
+            announce_notice(engine, "warning", "P-172", NULL, error.hint, "%s", error.message);
         } else if (running->role != ROLE_OLD && !running->judged) {
             running_judge_exit(running, wait_status, app_exited);
         }
@@ -237,18 +232,10 @@ static void on_output(void *context, struct instance *instance)
     }
 }
 
-// P-130: one disk for home and /tmp.
 static void on_full(void *context, struct instance *instance, const char *filled)
 {
-    struct running *running = context;
-    struct engine *engine = running->engine;
-    engine->warnings++;
-    announce_notice(engine, "warning", "P-130", NULL,
-                    _("remove what is not needed any more; files that must last belong into a "
-                      "service"),
-                    _("%s: its disk is full: /home/leanengine and /tmp have %lld MB together%s%s"),
-                    instance_name(instance), (long long)(running_limits(engine).disk_bytes >> 20),
-                    *filled ? "; " : "", filled);
+    (void)instance;
+    size_tell_full(context, filled);
 }
 
 // ---- starting and freeing ----
@@ -289,11 +276,12 @@ static struct running *new_running(struct engine *engine, const char *name, enum
         .on_gone = on_gone,
         .on_output = on_output,
         .on_full = on_full,
+        .groups = &engine->groups,
         .number = engine->instance_counter,
         .terminal = engine->options.debug,
     };
     if (role != ROLE_OLD) { // a command of exec is no instance of the cloud's
-        options.limits = running_limits(engine);
+        options.limits = size_limits(engine);
     }
     snprintf(options.name, sizeof options.name, "%s", name);
     running->address_fd = choose_address(engine, &options);

@@ -1,4 +1,5 @@
-// What: what running.c, verdict.c, cause.c and rollout.c know of each other. Not: for anybody else.
+// What: what running.c, verdict.c, size.c, cause.c and rollout.c know of each other. Not: for
+// anybody else.
 #ifndef EMULATOR_ENGINE_RUNNING_H
 #define EMULATOR_ENGINE_RUNNING_H
 
@@ -8,21 +9,23 @@
 void running_free(struct running *running);
 // 127.77.N.0: the project's own instances are counted up from it.
 uint32_t running_base_address(const struct engine *engine);
-// Of the size (P-170), or smaller ones by LEANLOCAL_INSTANCE_LIMITS.
-struct allowance_limits running_limits(const struct engine *engine);
 
 // ---- verdict.c: is it healthy ----
 // A verdict about a candidate or a replacement: told once, and the instance goes. mend may be NULL.
 void running_judge(struct running *running, const struct error *error, const char *mend);
 void running_judge_timeout(void *context);
 void running_judge_exit(struct running *running, int wait_status, bool app_exited);
-// P-172: that an instance was killed for its memory, as an error that says what would do.
-void running_explain_memory(const struct running *running, struct error *error);
 void running_start_health(struct running *running, int64_t interval_ms);
 // "127.0.0.1:3000", "::1:3000": nobody outside could reach it.
 bool running_is_loopback(const char *asked);
 // P-105: true: it was refused.
 bool running_refuse_loopback(struct running *running, const char *asked);
+
+// ---- size.c: what the instance's size means ----
+// P-172: that it was killed for its memory, and what would do.
+void size_explain_memory(const struct running *running, struct error *error);
+// P-130.
+void size_tell_full(struct running *running, const char *filled);
 
 // ---- cause.c: what an app's last words mean ----
 // Adds the cause to the error, and what would mend it, if it is known. wait_status -1: it still

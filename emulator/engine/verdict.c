@@ -89,32 +89,11 @@ void running_judge_timeout(void *context)
     running_judge(running, &error, NULL);
 }
 
-void running_explain_memory(const struct running *running, struct error *error)
-{
-    const struct engine *engine = running->engine;
-    int64_t used_bytes = instance_over_bytes(running->instance);
-    int64_t limit_bytes = running_limits(engine).memory_bytes;
-    const struct instance_size *larger = instance_size_for(used_bytes);
-    error_set(error, ERROR_APP,
-              _("%s was killed: it took %lld MB of memory, an instance of size %s has %lld MB"),
-              instance_name(running->instance), (long long)((used_bytes + (1 << 20) - 1) >> 20),
-              engine->options.size->name, (long long)(limit_bytes >> 20));
-    error_set_rule(error, "P-172", NULL);
-    if (larger && larger->memory_mb > engine->options.size->memory_mb) {
-        error_set_hint(error,
-                       _("hold less at once, start fewer workers, or take a larger size: "
-                         "--size %s"),
-                       larger->name);
-    } else {
-        error_set_hint(error, _("hold less at once, or start fewer workers"));
-    }
-}
-
 void running_judge_exit(struct running *running, int wait_status, bool app_exited)
 {
     struct error error = {0};
     if (instance_over_bytes(running->instance)) {
-        running_explain_memory(running, &error);
+        size_explain_memory(running, &error);
         running_judge(running, &error, NULL);
         return;
     }

@@ -21,6 +21,7 @@ struct allowance {
     struct allowance_options options;
     struct loop *loop;
     struct loop_source *timer;
+    struct cgroup *group; // NULL: none can be had
     struct allowance_pace pace;
     pid_t root;
     int64_t born_wall_ms;
@@ -62,16 +63,23 @@ int64_t allowance_pace_next(struct allowance_pace *pace, int64_t used_bytes, int
 int64_t allowance_memory(const struct allowance *allowance)
 {
     struct usage usage;
+    int64_t grouped = cgroup_anonymous_bytes(allowance->group);
+    if (grouped >= 0) {
+        return grouped;
+    }
     return usage_read(allowance->root, &usage) < 0 ? -1 : usage.anonymous_bytes;
 }
 
-// The cheap look counts a page for each fork that shares it; before that kills, the exact one is
-// asked.
+// A group counts a page once. The cheap look at a tree counts it for each fork that shares it;
+// before that kills, the exact one is asked.
 static int64_t read_memory(const struct allowance *allowance)
 {
     int64_t used = allowance_memory(allowance);
-    return used > allowance->options.limits.memory_bytes ? usage_exact_memory(allowance->root)
-                                                         : used;
+    if (used > allowance->options.limits.memory_bytes &&
+        cgroup_anonymous_bytes(allowance->group) < 0) {
+        used = usage_exact_memory(allowance->root);
+    }
+    return used;
 }
 
 static void look_at_disk(struct allowance *allowance)
@@ -121,7 +129,18 @@ struct allowance *allowance_new(struct loop *loop, const struct allowance_option
     allowance->options = *options;
     allowance->loop = loop;
     allowance->born_wall_ms = clock_wall_ms();
+    // A backstop only: what lies on the disk and in /dev/shm is charged as well.
+    const struct cgroup_limits limits = {
+        .memory_bytes = options->limits.memory_bytes + options->limits.disk_bytes + LIMIT_SHM_BYTES,
+        .cpu_milli = options->limits.cpu_milli};
+    allowance->group = options->groups ? cgroup_new(options->groups, options->name, &limits) : NULL;
     return allowance;
+}
+
+size_t allowance_groups(const struct allowance *allowance,
+                        const char *ret_dirs[static CGROUP_KIND__COUNT])
+{
+    return allowance ? cgroup_dirs(allowance->group, ret_dirs) : 0;
 }
 
 void allowance_watch(struct allowance *allowance, pid_t root)
@@ -129,15 +148,22 @@ void allowance_watch(struct allowance *allowance, pid_t root)
     struct processors before;
     allowance->root = root;
     int64_t processors = (allowance->options.limits.cpu_milli + 999) / 1000;
-    if (processors_limit(root, processors, allowance->options.number, &before) < 0) {
+    if (!cgroup_has(allowance->group, CGROUP_CPU) &&
+        processors_limit(root, processors, allowance->options.number, &before) < 0) {
         log_debug("processors of %d: not limited", (int)root);
     }
     allowance->timer = loop_add_timer(allowance->loop, ACTIVE_MS, look, allowance);
 }
 
+bool allowance_was_killed(const struct allowance *allowance)
+{
+    return allowance && cgroup_kills(allowance->group) > 0;
+}
+
 void allowance_free(struct allowance *allowance)
 {
     if (allowance) {
+        cgroup_free(allowance->group);
         loop_source_free(allowance->timer);
         free(allowance);
     }

@@ -20,6 +20,7 @@
 
 #include "emulator/limits/sizes.h"
 #include "emulator/loop.h"
+#include "sandbox/cgroup.h"
 
 struct allowance_limits {
     int64_t memory_bytes;
@@ -33,7 +34,9 @@ void allowance_limits_read(const struct instance_size *size, const char *text,
                            struct allowance_limits *ret_limits);
 
 struct allowance_options {
+    const char *name; // "web1"
     struct allowance_limits limits;
+    const struct cgroup_host *groups;
     unsigned number; // of the instance: they take turns at the processors
     void *context;
     // More memory than the size has. Once.
@@ -45,11 +48,16 @@ struct allowance_options {
 struct allowance;
 
 struct allowance *allowance_new(struct loop *loop, const struct allowance_options *options);
+// What its first process has to join (sandbox_spec.groups).
+size_t allowance_groups(const struct allowance *allowance,
+                        const char *ret_dirs[static CGROUP_KIND__COUNT]);
 void allowance_watch(struct allowance *allowance, pid_t root);
 // A request, a line of output: what was calm may not be so any more. Costs nothing while it is not.
 void allowance_stir(struct allowance *allowance);
 // As it is judged; -1: nothing can be read.
 int64_t allowance_memory(const struct allowance *allowance);
+// Nothing is left of it: whether the kernel had to kill, because nobody looked soon enough.
+bool allowance_was_killed(const struct allowance *allowance);
 void allowance_free(struct allowance *allowance);
 
 // ---- pure: when to look again ----

@@ -168,6 +168,9 @@ static void finish(struct instance *instance)
     instance->kill_timer = NULL;
     sandbox_free(instance->sandbox);
     instance->sandbox = NULL;
+    if (!instance->over_bytes && allowance_was_killed(instance->allowance)) {
+        instance->over_bytes = instance->options.limits.memory_bytes + 1;
+    }
     allowance_free(instance->allowance);
     instance->allowance = NULL;
     set_state(instance, INSTANCE_GONE);
@@ -285,11 +288,15 @@ static void make_spec(const struct instance_options *options, struct own_files *
     };
 }
 
-static struct sandbox *spawn(const struct instance_options *options, struct error *error)
+static struct sandbox *spawn(const struct instance_options *options,
+                             const struct allowance *allowance, struct error *error)
 {
     struct own_files own;
     struct sandbox_spec spec;
+    const char *groups[CGROUP_KIND__COUNT];
     make_spec(options, &own, &spec);
+    spec.groups = groups;
+    spec.group_count = allowance_groups(allowance, groups);
     return sandbox_spawn(&spec, options->host, error);
 }
 
@@ -334,32 +341,38 @@ static void on_full(void *context, const char *filled)
     instance->options.on_full(instance->options.context, instance, filled);
 }
 
-static void watch_size(struct instance *instance)
+static struct allowance *make_allowance(struct instance *instance)
 {
-    const struct allowance_options options = {.limits = instance->options.limits,
+    const struct allowance_options options = {.name = instance->options.name,
+                                              .limits = instance->options.limits,
+                                              .groups = instance->options.groups,
                                               .number = instance->options.number,
                                               .context = instance,
                                               .on_over = on_over,
                                               .on_full = on_full};
-    if (options.limits.memory_bytes > 0) {
-        instance->allowance = allowance_new(instance->loop, &options);
+    return options.limits.memory_bytes > 0 ? allowance_new(instance->loop, &options) : NULL;
+}
+
+static int spawn_watched(struct instance *instance, struct error *error)
+{
+    instance->allowance = make_allowance(instance);
+    instance->sandbox = spawn(&instance->options, instance->allowance, error);
+    if (!instance->sandbox) {
+        return -1;
+    }
+    instance->pid = sandbox_pid(instance->sandbox);
+    if (instance->allowance) {
         allowance_watch(instance->allowance, instance->pid);
     }
+    return 0;
 }
 
 struct instance *instance_new(struct loop *loop, const struct instance_options *options,
                               struct error *error)
 {
-    struct sandbox *sandbox = spawn(options, error);
-    if (!sandbox) {
-        return NULL;
-    }
     struct instance *instance = mem_alloc(sizeof *instance);
     instance->options = *options;
     instance->loop = loop;
-    instance->sandbox = sandbox;
-    instance->pid = sandbox_pid(sandbox);
-    watch_size(instance);
     static const enum journal_stream streams[2] = {JOURNAL_OUT, JOURNAL_ERR};
     for (int i = 0; i < 2; i++) {
         struct output *output = &instance->outputs[i];
@@ -368,12 +381,12 @@ struct instance *instance_new(struct loop *loop, const struct instance_options *
         output->fd = -1;
         output->splitter = line_splitter_new(take_line, output);
     }
-    if (place_files(instance, error) < 0) {
+    if (spawn_watched(instance, error) < 0 || place_files(instance, error) < 0) {
         instance_free(instance);
         return NULL;
     }
     instance->sandbox_source =
-        loop_add_fd(loop, sandbox_fd(sandbox), EPOLLIN, sandbox_ready, instance);
+        loop_add_fd(loop, sandbox_fd(instance->sandbox), EPOLLIN, sandbox_ready, instance);
     return instance;
 }
 

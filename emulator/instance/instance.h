@@ -47,6 +47,7 @@ struct instance_options {
     const char *private_dir; // level none
     // What its size allows (allowance.h); memory_bytes 0: nothing is watched.
     struct allowance_limits limits;
+    const struct cgroup_host *groups;
     unsigned number; // among the engine's instances
     bool terminal;   // --debug: stdin, stdout and stderr are one terminal, and one may type
     struct journal *journal;

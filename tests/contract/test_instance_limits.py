@@ -1,12 +1,17 @@
 """What an instance may use by its size: memory, processors (P-170, P-172), one disk (P-130). The app is asked over HTTP to
-take what it should not; LEANLOCAL_INSTANCE_LIMITS makes the numbers smaller where only the way matters."""
+take what it should not; LEANLOCAL_INSTANCE_LIMITS makes the numbers smaller where only the way matters.
 
+Where a control group of our own can be had, all is shown twice: with it, and with the look at the process tree that
+takes its place elsewhere."""
+
+import os
 import re
 
 import pytest
 from building import OK, files
 
 from helpers import census
+from helpers.explained import explain
 from helpers.waiting import wait_for
 
 GREEDY = """
@@ -49,11 +54,21 @@ def application(environ, start_response):
             os.makedirs('media', exist_ok=True)
             write('media/filled', int(what[2]))
         elif what[1] == 'cpus':
-            return [str(len(os.sched_getaffinity(0))).encode()]
+            return [b'%d' % len(os.sched_getaffinity(0))]
+        elif what[1] == 'burn':  # CPU time that two processes get in a second
+            for _ in range(2):
+                if os.fork() == 0:
+                    burn(1)
+                    os._exit(0)
+            for _ in range(2):
+                os.wait()
+            used = os.times()
+            return [b'%d' % (1000 * (used.children_user + used.children_system))]
     except OSError as error:
         return [error.strerror.encode()]
     return [b'pid %d' % os.getpid()]
 """
+HEAVY = "import time\nheld = bytearray(b'x' * (90 << 20))\ntime.sleep(30)\n" + OK
 KILLED = r"error: (web\d+) was killed: it took (\d+) MB of memory, an instance of size (\S+) has (\d+) MB"
 
 
@@ -75,11 +90,38 @@ def wait_replaced(instance):
     assert ask(instance, "/")
 
 
-@pytest.fixture
-def trial(project, up):
+def refused_for_memory(run, root, denied):
+    done = run("verify", root, env={"LEANLOCAL_INSTANCE_LIMITS": "memory-mb=64",
+                                    "LEANLOCAL_SANDBOX_DENY": denied})
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert re.search(r"web1 was killed: it took \d+ MB of memory", done.stdout), done.stdout
+    assert re.search(r"rule +P-172", done.stdout)
+    assert "standard-512 has 64 MB" in done.stdout
+
+
+def mechanisms(run, root):
+    """What limits memory and processors here: ("cgroup v2 /sys/...", "...")."""
+    rows = explain(run, root, section="host").rows
+    return rows["memory"], rows["processors"]
+
+
+def need_groups(run, root):
+    found = mechanisms(run, root)
+    if not all(each.startswith("cgroup") for each in found):
+        pytest.skip("no control group of our own can be had here: %s, %s" % found)
+    return found
+
+
+@pytest.fixture(params=["group", "tree"])
+def trial(request, project, up, run):
     """An app that does what it is asked for, in 256 MB and half a processor."""
-    instance = up(greedy(project), "--size", "trial", "--env", "production")
+    root = greedy(project)
+    if request.param == "group":
+        need_groups(run, root)
+    env = {"LEANLOCAL_SANDBOX_DENY": "cgroup"} if request.param == "tree" else {}
+    instance = up(root, "--size", "trial", "--env", "production", env=env)
     instance.wait_healthy()
+    instance.grouped = request.param == "group"
     return instance
 
 
@@ -127,14 +169,71 @@ def test_what_forks_share_counts_once(trial):
 
 
 @pytest.mark.contract("P-172")
-def test_a_start_that_takes_too_much_is_refused(project, run):
-    """Not healthy yet: the deployment fails, and verify says so."""
-    root = project(files("", None, **{"wsgi.py": "import time\nheld = b'x' * (90 << 20)\ntime.sleep(30)\n" + OK}))
-    done = run("verify", root, env={"LEANLOCAL_INSTANCE_LIMITS": "memory-mb=64"})
-    assert done.returncode == 1, done.stdout + done.stderr
-    assert re.search(r"web1 was killed: it took \d+ MB of memory", done.stdout), done.stdout
-    assert re.search(r"rule +P-172", done.stdout)
-    assert "standard-512 has 64 MB" in done.stdout
+@pytest.mark.parametrize("denied", ["", "cgroup", "cgroup,pid-namespace", "cgroup,mount"])
+def test_a_start_that_takes_too_much_is_refused(project, run, denied):
+    """Not healthy yet: the deployment fails, and verify says so; whatever this host can do."""
+    refused_for_memory(run, project(files("", None, **{"wsgi.py": HEAVY})), denied)
+
+
+@pytest.mark.contract("P-172")
+def test_an_ordinary_user_has_the_same_limit(ordinary, run_as_user):
+    refused_for_memory(run_as_user, ordinary.project(files("", None, **{"wsgi.py": HEAVY})), "")
+
+
+@pytest.mark.contract("P-172")
+def test_what_grows_faster_than_anybody_looks_is_killed_by_the_kernel(project, up, run):
+    """The backstop is size, disk and /dev/shm together; what it kills is told in the same words."""
+    root = greedy(project)
+    need_groups(run, root)
+    instance = up(root, env={"LEANLOCAL_INSTANCE_LIMITS": "memory-mb=64,disk-mb=16"})
+    instance.wait_healthy()
+    ask(instance, "/heap/700")
+    instance.wait_line(KILLED)
+    wait_replaced(instance)
+
+
+@pytest.mark.contract("P-170")
+def test_processors(trial):
+    """Half of one by a group; without it a whole one, and that is said."""
+    if trial.grouped:
+        assert int(ask(trial, "/burn")) < 800  # 2000 without a limit
+    else:
+        assert ask(trial, "/cpus") == b"1"
+        assert "deviation: the app may use a whole processor here, in the cloud 0.5 of one" in trial.text
+
+
+def groups_of(instance):
+    return census.groups({instance.engine_pid()})
+
+
+def test_groups_go_with_their_instance(project, up, run):
+    root = greedy(project)
+    need_groups(run, root)
+    instance = up(root)
+    instance.wait_healthy()
+    before = groups_of(instance)
+    assert before and all("web1" in path for path in before)
+    assert all(open(os.path.join(path, "cgroup.procs")).read() for path in before)
+    (root / "wsgi.py").write_text(GREEDY + "# saved\n")
+    instance.wait_line(r"ready .*", since=instance.position())
+    wait_for(lambda: not set(before) & set(groups_of(instance)), "the first one's groups to go", 15)
+    engine = instance.engine_pid()
+    assert instance.stop() == 0
+    assert census.groups({engine}) == []
+
+
+def test_groups_of_a_dead_engine_are_swept_at_the_next_start(project, up, run):
+    root = greedy(project)
+    need_groups(run, root)
+    instance = up(root)
+    instance.wait_healthy()
+    engine = instance.engine_pid()
+    assert groups_of(instance)
+    os.kill(engine, 9)
+    instance.wait_exit()
+    assert census.groups({engine})  # nobody was there to remove them
+    assert run("build", root).returncode == 0
+    wait_for(lambda: not census.groups({engine}), "the sweep", 5)
 
 
 @pytest.mark.contract("P-130")

@@ -1,4 +1,4 @@
-"""Who is there: processes, mounts and sockets that a test may have left on the host.
+"""Who is there: processes, mounts, control groups and sockets that a test may have left on the host.
 
 A process belongs to a test when its environment carries the test's mark, when an ancestor of it does (the app's
 own environment is clean by design), or when its mount table names a directory of the test."""
@@ -100,6 +100,29 @@ def is_exposed(address):
     return not address.startswith(("127.", "::ffff:127.")) and address != "::1"
 
 
+def _group_places():
+    """Where this process's own control groups are: below them programs make theirs."""
+    found = []
+    mounts = [line.split() for line in _read("/proc/self/mountinfo").decode("utf-8", "replace").splitlines()]
+    for line in _read("/proc/self/cgroup").decode("utf-8", "replace").splitlines():
+        _, names, path = line.split(":", 2)
+        for fields in mounts:
+            kind, options = fields[fields.index("-") + 1], fields[-1].split(",")
+            if kind == ("cgroup" if names else "cgroup2") and (not names or set(names.split(",")) & set(options)):
+                found.append(fields[4] + path.rstrip("/"))
+    return found
+
+
+def groups(pids):
+    """Directories of control groups that engines with these pids have made."""
+    found = []
+    for place in _group_places():
+        names = os.listdir(place) if os.path.isdir(place) else []
+        found += [os.path.join(place, name) for name in names
+                  if name.startswith("leanlocal-") and name.split("-")[1] in map(str, pids)]
+    return sorted(found)
+
+
 class Census:
     """All processes that a test started, now and at earlier looks."""
 
@@ -134,6 +157,9 @@ class Census:
             if pid in stats and stats[pid][2] == start:
                 ours.add(pid)
         return {pid: command_line(pid) for pid in sorted(ours)}
+
+    def left_groups(self):
+        return groups({pid for pid, _ in self.seen})
 
     def left_mounts(self):
         text = self.directory.decode()

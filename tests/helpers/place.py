@@ -151,6 +151,8 @@ class Place:
         wait_for(lambda: not self.census.look(), "no process to be left of the test", within,
                  lambda: "\n".join("%d %s" % each for each in self.census.look().items()))
         assert self.census.left_mounts() == []
+        wait_for(lambda: not self.census.left_groups(), "no control group to be left", within,
+                 self.census.left_groups)
 
     def leave(self):
         """Ends what runs; then says so if anything was left, and kills it."""
