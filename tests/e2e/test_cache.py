@@ -282,4 +282,4 @@ def test_full_disk_while_publishing(own):
     assert done.returncode == 3, done.stdout + done.stderr
     assert "No space left on device" in done.stdout and "cache prune" in done.stdout
     assert disk not in done.stdout.splitlines()[-1], "half of it is left"
-    assert not [pid for pid in own.census.look() if census.alive(pid)]
+    wait_for(lambda: not [pid for pid in own.census.look() if census.alive(pid)], "all processes to end", 10)

@@ -183,6 +183,8 @@ def refuses(running):
     try:
         Client(running.port).close()
         return False
+    except ConnectionResetError:  # it was still in the queue of a listener that is closed by now
+        return False
     except ConnectionRefusedError:
         return True
 

@@ -183,5 +183,5 @@ def test_the_standard_library_finds_no_fault(start):
         assert client.get('/lines').body == b'onetwo'
         assert client.get('/lines', 'HEAD').status == 200
         assert client.get('/?x=1', version='1.0').status == 200
-    assert 'validated' in running.stderr
+    wait_until(lambda: 'validated' in running.stderr, 'wsgi.errors')
     assert 'Error' not in running.stderr and 'garbage' not in running.stderr, running.stderr
