@@ -194,7 +194,13 @@ static int bind_classic(const struct plan_op *op)
                                          MS_NODIRATIME | MS_RELATIME);
     flags |= MS_NOSUID | (op->flags & PLAN_DEVICE ? MS_NOEXEC : MS_NODEV);
     flags |= op->flags & PLAN_READ_ONLY_FLAG ? MS_RDONLY : 0;
-    return mount(NULL, op->target, NULL, MS_BIND | MS_REMOUNT | flags, NULL);
+    if (mount(NULL, op->target, NULL, MS_BIND | MS_REMOUNT | flags, NULL) == 0) {
+        return 0;
+    }
+    int errnum = errno;
+    umount2(op->target, MNT_DETACH); // rather not at all than writable: it may be optional
+    errno = errnum;
+    return -1;
 }
 
 static int attach(const struct plan_op *op)
@@ -343,7 +349,9 @@ static int run_writable(struct child *child, struct plan_op *op)
 static int run_guard(struct child *child, struct plan_op *op)
 {
     (void)op;
-    prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+    if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0) {
+        return -1;
+    }
     // Without a PID namespace init needs time to end its tree: it is told, not killed.
     if (prctl(PR_SET_PDEATHSIG, child->plan->pid_namespace ? SIGKILL : SIGTERM, 0, 0, 0) < 0) {
         return -1;
@@ -457,8 +465,14 @@ static int become(const struct plan *plan)
         setresuid(plan->uid, plan->uid, plan->uid) == 0) {
         return 0;
     }
-    // Root of a user namespace with one id, which is somebody ordinary outside.
-    return !ids_in_first_namespace() ? 0 : -1;
+    int errnum = errno;
+    // Root of a user namespace with one id, which is somebody ordinary outside. In a namespace of
+    // our own making the id is mapped, and staying root of it is out of the question.
+    if (!(plan->clone_flags & CLONE_NEWUSER) && !ids_in_first_namespace()) {
+        return 0;
+    }
+    errno = errnum;
+    return -1;
 }
 
 static int run_init_ids(struct child *child, struct plan_op *op)
@@ -475,8 +489,8 @@ static int run_ids(struct child *child, struct plan_op *op)
     if (getuid() == child->plan->uid && getuid() == geteuid()) {
         return 0;
     }
-    filter_drop_bounding_set(); // takes a capability, which the change of ids takes away
-    return become(child->plan);
+    // It takes a capability, which the change of ids takes away.
+    return filter_drop_bounding_set() < 0 ? -1 : become(child->plan);
 }
 
 // ---- the command's own process ----
@@ -484,7 +498,9 @@ static int run_ids(struct child *child, struct plan_op *op)
 static int run_session(struct child *child, struct plan_op *op)
 {
     (void)op;
-    setsid(); // a group of its own to signal, and away from our terminal
+    if (setsid() < 0) { // a group of its own to signal, and away from our terminal
+        return -1;
+    }
     if (child->go->terminal) {
         ioctl(STDIN_FILENO, TIOCSCTTY, 0); // refused: no job control, but it runs
     }

@@ -14,6 +14,7 @@
 #include "sandbox/base/process.h"
 #include "sandbox/wire.h"
 
+#define CHANNEL_FD    3
 #define FIRST_FREE_FD 10 // above what is overwritten while descriptors are put in order
 
 static _Noreturn void give_up(int channel_fd, struct wire_message *message)
@@ -23,7 +24,8 @@ static _Noreturn void give_up(int channel_fd, struct wire_message *message)
     _exit(127);
 }
 
-// Puts stdio at 0..2 and the channel at 3, closes all else. Returns the channel.
+// Puts stdio at 0..2 and the channel at 3, closes all else. 0, or -1 with errno: then the channel
+// is where it was, since 3 has been init's line to our parent so far.
 static int arrange(const int stdio[3], int channel_fd)
 {
     int moved[4];
@@ -33,11 +35,14 @@ static int arrange(const int stdio[3], int channel_fd)
     }
     moved[3] = fcntl(channel_fd, F_DUPFD_CLOEXEC, FIRST_FREE_FD);
     for (int i = 0; i < 3; i++) {
-        dup2(moved[i], i);
+        if (moved[i] < 0 || dup2(moved[i], i) < 0) {
+            return -1;
+        }
     }
-    dup3(moved[3], 3, O_CLOEXEC);
-    syscall(SYS_close_range, 4, ~0u, 0);
-    return 3;
+    if (moved[3] < 0 || dup3(moved[3], CHANNEL_FD, O_CLOEXEC) < 0) {
+        return -1;
+    }
+    return syscall(SYS_close_range, CHANNEL_FD + 1, ~0u, 0) < 0 ? -1 : 0;
 }
 
 static const char *path_of(char *const *env)
@@ -117,7 +122,13 @@ void command_main(struct child *child, int channel_fd)
     struct wire_message message = {.kind = WIRE_LISTENER};
     struct wire_message proceed;
     process_reset_signals();
-    channel_fd = arrange(child->go->stdio, channel_fd);
+    if (arrange(child->go->stdio, channel_fd) < 0) {
+        error_set_errno(&message.error, ERROR_SYSTEM, errno,
+                        _("cannot give the command its descriptors"));
+        error_set_where(&message.error, "descriptors");
+        give_up(channel_fd, &message);
+    }
+    channel_fd = CHANNEL_FD;
     umask(022);
     if (child_run(child, PLAN_COMMAND, &message.error) < 0) {
         give_up(channel_fd, &message);
@@ -129,7 +140,12 @@ void command_main(struct child *child, int channel_fd)
             give_up(channel_fd, &message);
         }
     }
-    if (!child->plan->pid_namespace && wire_receive(channel_fd, &proceed, NULL) <= 0) {
+    int told = child->plan->pid_namespace ? 1 : wire_receive(channel_fd, &proceed, NULL);
+    if (told < 0) {
+        error_set_errno(&message.error, ERROR_SYSTEM, errno, "recvmsg");
+        give_up(channel_fd, &message);
+    }
+    if (told == 0) {
         _exit(127); // init is gone
     }
     // With the command's own ids, or a directory of another user would open.

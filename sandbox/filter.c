@@ -96,20 +96,23 @@ int filter_install(bool broker, bool *ret_killable)
     return install(flags, PROGRAM_ROWS); // COMPAT(5.18)
 }
 
-void filter_drop_bounding_set(void)
+int filter_drop_bounding_set(void)
 {
     for (int capability = 0; capability < 64; capability++) {
-        // EINVAL: past the kernel's last. EPERM: we have none to begin with.
         if (prctl(PR_CAPBSET_DROP, capability, 0, 0, 0) < 0) {
-            break;
+            // EINVAL: past the kernel's last. EPERM: we have none to begin with.
+            return errno == EINVAL || errno == EPERM ? 0 : -1;
         }
     }
+    return 0;
 }
 
 int filter_drop_capabilities(void)
 {
-    filter_drop_bounding_set();
-    prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);
+    if (filter_drop_bounding_set() < 0 ||
+        prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0) < 0) {
+        return -1;
+    }
     struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
     struct __user_cap_data_struct none[2];
     memset(none, 0, sizeof none);

@@ -15,8 +15,8 @@
 int filter_install(bool broker, bool *ret_killable);
 // Empties every capability set of this process, the bounding set too. 0 or -1 with errno.
 int filter_drop_capabilities(void);
-// The bounding set alone, as far as we may.
-void filter_drop_bounding_set(void);
+// The bounding set alone, as far as we may. 0 or -1 with errno.
+int filter_drop_bounding_set(void);
 // Landlock: no connection to abstract sockets of other sandboxes or the host (kernel 6.12).
 int filter_close_abstract_sockets(void);
 

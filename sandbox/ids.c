@@ -74,12 +74,16 @@ int ids_write(pid_t pid, const struct ids *ids, struct error *error)
 {
     enum map_width first = ids->second ? MAP_EVERYTHING : MAP_ONE;
     enum map_width last = ids->second ? MAP_TWO : MAP_ONE;
+    int errnum = EPERM;
     for (enum map_width width = first; width <= last; width++) {
         if (write_maps(pid, ids, width) == 0) {
             return 0;
         }
+        // A map is written once: after half a success the next width is told EPERM, which says
+        // less.
+        errnum = errno != EPERM ? errno : errnum;
     }
-    return error_set_errno(error, ERROR_HOST, errno,
+    return error_set_errno(error, ERROR_HOST, errnum,
                            _("cannot map user ids into the sandbox (/proc/%d/uid_map)"), (int)pid);
 }
 

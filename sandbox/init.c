@@ -138,7 +138,10 @@ static void start_command(struct init *init)
     if (!init->child.plan->pid_namespace) {
         struct wire_message proceed = {.kind = WIRE_PROCEED};
         tell(init, WIRE_FORKED, pid);
-        wire_send(init->channel_fd, &proceed, NULL, 0, 0);
+        if (wire_send(init->channel_fd, &proceed, NULL, 0, 0) < 0 && errno != EPIPE) {
+            error_set_errno(&error, ERROR_SYSTEM, errno, "sendmsg");
+            fail(init, &error); // or it would wait for ever
+        }
     }
     for (int i = 0; i < 3; i++) {
         if (init->go.stdio[i] >= 0) {
@@ -280,20 +283,35 @@ static void hide_arguments(void)
     memcpy(arguments, name, last - first < sizeof name ? last - first - 1 : sizeof name);
 }
 
-static void shed_inheritance(int control_fd)
+// Moves the control socket to CONTROL_FD; *control_fd says where it is, also after a failure. What
+// stayed open would keep our parent's pipes open for the tree's life.
+static int shed_descriptors(int *control_fd)
+{
+    int null_fd = open("/dev/null", O_RDWR | O_CLOEXEC);
+    int high = fcntl(*control_fd, F_DUPFD_CLOEXEC, CONTROL_FD + 1);
+    if (null_fd < 0 || high < 0) {
+        return -1;
+    }
+    *control_fd = high;
+    for (int fd = 0; fd < 3; fd++) {
+        if (dup2(null_fd, fd) < 0) {
+            return -1;
+        }
+    }
+    if (dup3(high, CONTROL_FD, O_CLOEXEC) < 0) {
+        return -1;
+    }
+    *control_fd = CONTROL_FD;
+    return syscall(SYS_close_range, CONTROL_FD + 1, ~0u, 0) < 0 ? -1 : 0;
+}
+
+static void shed_inheritance(void)
 {
     hide_arguments();
     process_reset_signals();
     process_restore_limits();
     umask(0);
     prctl(PR_SET_NAME, "leanlocal-init", 0, 0, 0);
-    int null_fd = open("/dev/null", O_RDWR | O_CLOEXEC);
-    int high = fcntl(control_fd, F_DUPFD_CLOEXEC, CONTROL_FD + 1);
-    for (int fd = 0; fd < 3; fd++) {
-        dup2(null_fd, fd);
-    }
-    dup3(high, CONTROL_FD, O_CLOEXEC);
-    syscall(SYS_close_range, CONTROL_FD + 1, ~0u, 0);
 }
 
 static int open_signals(const struct plan *plan)
@@ -312,12 +330,19 @@ static int open_signals(const struct plan *plan)
 
 void init_main(struct plan *plan, int control_fd)
 {
-    shed_inheritance(control_fd);
-    struct init init = {.child = {.plan = plan, .parent_fd = CONTROL_FD, .listener_fd = -1},
+    shed_inheritance();
+    int shed = shed_descriptors(&control_fd);
+    int errnum = errno;
+    struct init init = {.child = {.plan = plan, .parent_fd = control_fd, .listener_fd = -1},
                         .channel_fd = -1,
                         .broker = {.listener_fd = -1}};
     struct wire_message message;
     struct error error;
+    if (shed < 0) {
+        error_set_errno(&error, ERROR_SYSTEM, errnum, _("cannot leave our parent's descriptors"));
+        error_set_where(&error, "descriptors");
+        fail(&init, &error);
+    }
     if (wire_receive(CONTROL_FD, &message, NULL) <= 0 || message.kind != WIRE_MAPPED) {
         _exit(1);
     }

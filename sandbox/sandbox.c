@@ -114,8 +114,10 @@ static int introduce(struct sandbox *sandbox, const struct plan *plan, struct er
         watch(sandbox, sandbox->pidfd) < 0) {
         return error_set_errno(error, ERROR_SYSTEM, errno, "epoll");
     }
-    // An init that is dead already is reported by its pidfd.
-    wire_send(sandbox->control_fd, &mapped, NULL, 0, MSG_DONTWAIT);
+    // EPIPE: an init that is dead already is reported by its pidfd, its last words by the socket.
+    if (wire_send(sandbox->control_fd, &mapped, NULL, 0, MSG_DONTWAIT) < 0 && errno != EPIPE) {
+        return error_set_errno(error, ERROR_SYSTEM, errno, _("cannot reach the sandbox"));
+    }
     return 0;
 }
 

@@ -8,7 +8,7 @@ import pytest
 
 from helpers.environments import NAMESPACED
 
-from boxes import APP_UID, ORDINARY_UID, children, wait_for
+from boxes import APP_UID, ORDINARY_UID, children, end, wait_for
 
 
 def test_probe_says_what_is_there(box):
@@ -177,6 +177,19 @@ def test_only_three_descriptors(box, deny):
                             pass_fds=[extra.fileno()])
         out, err = process.communicate(timeout=10)
     assert out.split() == ["0", "1", "2", "ok"], (out, err)
+
+
+@pytest.mark.parametrize("deny", ["", "mount", "notify"])
+def test_init_holds_nothing_of_ours(box, deny):
+    """Else a pipe would not end as long as the app lives. /dev/null three times, the line to us, signals, the broker."""
+    with open("/etc/passwd") as extra:
+        process = box.start("/bin/sleep", "60", deny=deny, options=["--address", "127.77.251.1"], pass_fds=[extra.fileno()])
+        box.wait_event("started")
+        folder = "/proc/%d/fd" % children(process.pid)[0]
+        links = sorted(os.path.basename(os.readlink(os.path.join(folder, fd)).split(":")[0]) for fd in os.listdir(folder))
+    end(process)
+    broker = [] if deny == "notify" else ["anon_inode"]
+    assert links == ["anon_inode"] + broker + ["null"] * 3 + ["socket"], links
 
 
 def test_signal_state_is_clean(full):

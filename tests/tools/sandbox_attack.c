@@ -4,10 +4,12 @@
 #include <fcntl.h>
 #include <linux/sched.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mount.h>
+#include <sys/prctl.h>
 #include <sys/ptrace.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
@@ -164,6 +166,81 @@ static long try_descriptors(void)
     return 0;
 }
 
+// ---- all that holds, in one line ----
+
+// The fields of /proc/self/status that say what this process may do.
+static void print_status(void)
+{
+    static const char *const names[] = {"Uid",     "Gid",    "Groups", "CapBnd",
+                                        "CapEff",  "CapPrm", "CapAmb", "NoNewPrivs",
+                                        "Seccomp", "SigBlk", "SigIgn"};
+    char line[512];
+    FILE *file = fopen("/proc/self/status", "re");
+    while (file && fgets(line, sizeof line, file)) {
+        for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+            size_t len = strlen(names[i]);
+            if (strncmp(line, names[i], len) == 0 && line[len] == ':') {
+                line[strcspn(line, "\n")] = '\0';
+                printf("%s ", line);
+            }
+        }
+    }
+    if (file) {
+        fclose(file);
+    }
+}
+
+// Leaves nothing: without namespaces the directories are the host's.
+static bool can_write(const char *path)
+{
+    int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    if (fd >= 0) {
+        unlink(path);
+    } else if (errno == EEXIST) {
+        fd = open(path, O_WRONLY | O_CLOEXEC);
+    }
+    if (fd >= 0) {
+        close(fd);
+    }
+    return fd >= 0;
+}
+
+#define NEW "/leanlocal-attack"
+
+static long try_promises(void)
+{
+    static const char *const closed[] = {NEW,
+                                         "/usr" NEW,
+                                         "/etc" NEW,
+                                         "/dev" NEW,
+                                         "/home" NEW,
+                                         "/etc/passwd",
+                                         "/proc/sys/kernel/hostname",
+                                         "/.host/tmp" NEW};
+    static const char *const own[] = {"/tmp" NEW, "/home/leanengine" NEW,
+                                      "/home/leanengine/app" NEW, "/dev/shm" NEW, "/dev/null"};
+    static const char *const absent[] = {"/.host", "/.writable", "/root", "/var",
+                                         "/home/leanengine/../../.host"};
+    char directory[256] = "";
+    int death = 0;
+    try_descriptors();
+    print_status();
+    for (size_t i = 0; i < sizeof closed / sizeof closed[0]; i++) {
+        printf("%s ", can_write(closed[i]) ? closed[i] : "-");
+    }
+    for (size_t i = 0; i < sizeof own / sizeof own[0]; i++) {
+        printf("%s ", can_write(own[i]) ? "+" : own[i]);
+    }
+    for (size_t i = 0; i < sizeof absent / sizeof absent[0]; i++) {
+        printf("%s ", access(absent[i], F_OK) == 0 ? absent[i] : "-");
+    }
+    prctl(PR_GET_PDEATHSIG, &death);
+    printf("death=%d session=%d cwd=%s user-namespace=%d io_uring=%d\n", death,
+           getsid(0) == getpid(), getcwd(directory, sizeof directory), try_unshare_user() == 0,
+           try_io_uring() >= 0 || errno != ENOSYS);
+    return 0;
+}
+
 static const struct {
     const char *name;
     long (*attempt)(void);
@@ -189,6 +266,7 @@ static const struct {
     {"ptrace-child", try_ptrace_child},
     {"abstract", try_abstract},
     {"descriptors", try_descriptors},
+    {"promises", try_promises},
 };
 
 int main(int argc, char **argv)
