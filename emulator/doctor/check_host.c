@@ -157,17 +157,20 @@ static const char *wanted_locale(const struct strlist *env)
     return "C";
 }
 
+// As main.c has set it: where a UTF-8 locale is asked for that is not installed, another one
+// serves.
 void check_language(const struct doctor *doctor, struct finding *finding)
 {
     const char *wanted = wanted_locale(&doctor->env);
-    bool known = setlocale(LC_CTYPE, "") != NULL;
-    finding->works = known && strcmp(nl_langinfo(CODESET), "UTF-8") == 0;
+    const char *used = setlocale(LC_CTYPE, NULL);
+    finding->works = strcmp(nl_langinfo(CODESET), "UTF-8") == 0;
     if (finding->works) {
-        finding->value = str_dup(wanted);
+        finding->value = strcmp(wanted, used) == 0
+                             ? str_dup(used)
+                             : str_printf(_("%s (%s is not installed)"), used, wanted);
         return;
     }
-    finding->reason = known ? str_printf(_("%s is no UTF-8"), wanted)
-                            : str_printf(_("%s is not installed"), wanted);
+    finding->reason = str_printf(_("%s is no UTF-8"), wanted);
     finding->mend = str_dup(_("take a UTF-8 locale; this one is everywhere"));
     finding->commands = str_dup("export LANG=C.UTF-8");
 }

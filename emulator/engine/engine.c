@@ -378,6 +378,7 @@ static void fill_snapshot(void *context, struct snapshot *ret_snapshot)
 static void announce_level(struct engine *engine)
 {
     enum sandbox_level level = sandbox_host_level(&engine->host);
+    const char *mend = _("see `leanlocal doctor`"); // said once
     if (level == SANDBOX_LEVEL_FULL) {
         return;
     }
@@ -385,9 +386,10 @@ static void announce_level(struct engine *engine)
         if (!engine->host.has[i]) {
             engine->deviations++;
             announce_notice(engine, level == SANDBOX_LEVEL_NONE ? "error" : "deviation", NULL, NULL,
-                            NULL, _("sandbox level %s: %s is not available here: %s"),
+                            mend, _("sandbox level %s: %s is not available here: %s"),
                             sandbox_level_name(level),
                             sandbox_feature_name((enum sandbox_feature)i), engine->host.reason[i]);
+            mend = NULL;
         }
     }
 }

@@ -166,15 +166,16 @@ def test_what_up_needs_is_said_apart(place):
 
 def test_rest_of_the_host(place):
     root = host_root(place, proc__sys__fs__inotify__max_user_watches="8192\n")
-    _, rows = look(place, LEANLOCAL_SYSTEM_ROOT=root, TERM="no-such-terminal", LANG="xx_XX", LC_ALL="",
+    _, rows = look(place, LEANLOCAL_SYSTEM_ROOT=root, TERM="no-such-terminal", LANG="C", LC_ALL="",
                    PIP_INDEX_URL="https://me:secret@pip.example/simple")
     assert rows["many-watches"]["value"] == "8192" and not rows["many-watches"]["works"]
     assert any("max_user_watches=524288" in line for line in rows["many-watches"]["commands"])
     for name, word in (("certificates", "ca-certificates"), ("tzdata", "tzdata"), ("terminal", "TERM="),
                        ("language", "C.UTF-8")):
         assert not rows[name]["works"] and any(word in line for line in rows[name]["commands"]), name
-    assert "xx_XX" in rows["language"]["reason"] and "no-such-terminal" in rows["terminal"]["reason"]
+    assert rows["language"]["reason"].startswith("C ") and "no-such-terminal" in rows["terminal"]["reason"]
     assert rows["pip"]["value"].endswith("pip.example") and "secret" not in json.dumps(rows)
+    assert look(place, LANG="xx_XX.UTF-8")[1]["language"]["value"].endswith("(xx_XX.UTF-8 is not installed)")
     version = rows["python"]["value"].split(",")[0]
     assert re.fullmatch(r"\d\.\d+\.\d+", version)
 

@@ -186,6 +186,7 @@ def test_main_job(make_place, leg):
         assert "sandbox level" not in instance.text
     else:
         instance.wait_line("sandbox level %s" % place.level)
+        instance.wait_line("leanlocal doctor")
     assert instance.http("/") == (200, b"hi one")
     facts = facts_of(instance)
     assert facts["greet"] == "hello", facts

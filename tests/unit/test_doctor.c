@@ -199,6 +199,46 @@ static void test_profile_names_the_binary(void **state)
     }
 }
 
+// Names that programs read, and how the commands begin.
+static void test_names_and_commands(void **state)
+{
+    (void)state;
+    static const struct {
+        enum cause cause;
+        const char *name, *commands;
+    } rows[] = {
+        {CAUSE_NONE, "", ""},
+        {CAUSE_DENIED, "denied", "unset LEANLOCAL_SANDBOX_DENY"},
+        {CAUSE_FOLLOWS, "follows", ""},
+        {CAUSE_APPARMOR, "apparmor", "printf '%s\\n' 'abi <abi/4.0>,' \\\n"},
+        {CAUSE_DOCKER, "docker", "docker run --security-opt seccomp=unconfined \\\n"},
+        {CAUSE_DOCKER_SECCOMP, "docker-seccomp", "docker run --security-opt seccomp="},
+        {CAUSE_DOCKER_PATHS, "docker-paths", "docker run --security-opt systempaths="},
+        {CAUSE_PODMAN, "podman", "podman run --security-opt seccomp="},
+        {CAUSE_PODMAN_PATHS, "podman-paths", "podman run --security-opt unmask=ALL"},
+        {CAUSE_KUBERNETES, "kubernetes", "securityContext:\n  procMount: Unmasked\n"},
+        {CAUSE_LXC, "lxc", "lxc config set NAME security.nesting true"},
+        {CAUSE_FILTER, "filter", "docker run --security-opt seccomp="},
+        {CAUSE_CLONE_SWITCH, "clone-switch", "echo kernel.unprivileged_userns_clone=1 |\n"},
+        {CAUSE_USER_MAXIMUM, "user-maximum", "sudo sysctl -w user.max_user_namespaces="},
+        {CAUSE_PID_MAXIMUM, "pid-maximum", "sudo sysctl -w user.max_pid_namespaces="},
+        {CAUSE_MOUNT_MAXIMUM, "mount-maximum", "sudo sysctl -w user.max_mnt_namespaces="},
+        {CAUSE_MASKED, "masked", ""},
+        {CAUSE_OVERLAY_MODULE, "overlay-module", "sudo modprobe overlay"},
+        {CAUSE_OVERLAY_OLD, "overlay-old", ""},
+        {CAUSE_PTRACE, "ptrace", "sudo sysctl -w kernel.yama.ptrace_scope=1"},
+        {CAUSE_KERNEL, "kernel", ""},
+        {CAUSE_UNKNOWN, "unknown", ""},
+    };
+    assert_int_equal(ARRAY_LEN(rows), CAUSE__COUNT);
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        auto_free char *commands = mend_commands(rows[i].cause, &plain);
+        assert_string_equal(mend_name(rows[i].cause), rows[i].name);
+        assert_true(str_starts_with(commands, rows[i].commands));
+        assert_true(!*commands == !*rows[i].commands);
+    }
+}
+
 // Of this very host: every row is complete.
 static void test_every_row_is_written(void **state)
 {
@@ -231,6 +271,7 @@ int main(void)
         cmocka_unit_test(test_denied_and_what_follows),
         cmocka_unit_test(test_no_protection_is_turned_off_for_all),
         cmocka_unit_test(test_profile_names_the_binary),
+        cmocka_unit_test(test_names_and_commands),
         cmocka_unit_test(test_every_row_is_written),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
