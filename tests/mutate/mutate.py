@@ -195,14 +195,20 @@ def mutate_table(name, rows, again, counts):
 
 def main():
     parser = argparse.ArgumentParser(prog="./dev mutate", description="Does a test miss a row that is gone?")
-    parser.add_argument("table", nargs="?", help=", ".join(TABLES) + "; all without it")
-    parser.add_argument("rows", nargs="*", metavar="ROW")
+    parser.add_argument("tables", nargs="?", metavar="TABLE[,TABLE...]", help=", ".join(TABLES) + "; all without it")
+    parser.add_argument("rows", nargs="*", metavar="ROW", help="rows of this table only")
     parser.add_argument("--list", action="store_true", help="name the rows and what is done to them")
     parser.add_argument("--again", action="store_true", help="also what has turned red before")
     asked = parser.parse_args()
-    if asked.table and asked.table not in TABLES:
-        parser.error("no table %s: %s" % (asked.table, ", ".join(TABLES)))
-    names = [asked.table] if asked.table else list(TABLES)
+    names = asked.tables.split(",") if asked.tables else list(TABLES)
+    for name in names:
+        if name not in TABLES:
+            parser.error("no table %s: %s" % (name, ", ".join(TABLES)))
+    known = {row for name in names
+             for row, _, _ in mutants_of(TABLES[name], read(os.path.join(ROOT, TABLES[name].path)).decode())}
+    for row in asked.rows:
+        if row not in known:
+            parser.error("no row %s in %s; --list names them" % (row, asked.tables))
     if asked.list:
         for name in names:
             text = read(os.path.join(ROOT, TABLES[name].path)).decode()
