@@ -30,6 +30,9 @@ static int talk(struct command *command, const char *name, struct engine_link *l
     }
     struct cJSON *message = json_new_object();
     json_put_string(message, "command", name);
+    if (command_flag(command, "reschedule")) {
+        json_put_bool(message, "reschedule", true);
+    }
     if (client_call(link->client, message, CALL_LIMIT_MS, ret_reply, &error) < 0) {
         *ret_code = command_fail(&error);
         engine_link_end(link);

@@ -120,6 +120,9 @@ void build_mounts_for(struct build_mounts *mounts, const struct build_result *re
 // What the project's systemDependencies need besides /usr (P-26).
 void build_mounts_add_system(struct build_mounts *mounts, const struct strlist *dependencies,
                              const struct sandbox_host *host);
+// One more; a target that is taken already stays. Both texts are copied.
+void build_mounts_add(struct build_mounts *mounts, const char *source, const char *target,
+                      unsigned flags);
 void build_mounts_release(struct build_mounts *mounts);
 
 // Helpers' mains: "@python" (interpreter search).

@@ -20,9 +20,6 @@
 
 // ---- mounts.c ----
 
-// Copies source and target.
-void build_mounts_add(struct build_mounts *mounts, const char *source, const char *target,
-                      unsigned flags);
 // The host's path at the same path inside, unless every sandbox has it anyway, or it would hide
 // what we put there. A missing one is skipped.
 void build_mounts_add_own(struct build_mounts *mounts, const char *path);

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "emulator/formats/yaml_tree.h"
+#include "emulator/version/view.h"
 #include "sandbox/base/cleanup.h"
 #include "sandbox/base/fs.h"
 #include "sandbox/base/i18n.h"
@@ -21,8 +22,7 @@
 
 #define SHOWN_MAX 80
 
-// Planned names: a project that has them already should not be told that they are misspelt.
-static const char *const later_names[] = {"persist"};
+#define PERSIST "persist" // the one key that the command line does not have: a list
 
 // ---- one value ----
 
@@ -159,6 +159,12 @@ int option_put(struct cJSON *options, const struct option_rule *rule, const char
 
 // ---- the file ----
 
+static bool is_at_or_below(const char *path, const char *dir)
+{
+    size_t len = strlen(dir);
+    return strncmp(path, dir, len) == 0 && (path[len] == '/' || path[len] == '\0');
+}
+
 struct reading {
     const char *dir;
     const struct option_rule *rules;
@@ -181,13 +187,6 @@ static int fail_at(const struct reading *reading, const struct yaml_node *at, co
 
 static int refuse_unknown(const struct reading *reading, const struct yaml_node *key)
 {
-    for (size_t i = 0; i < ARRAY_LEN(later_names); i++) {
-        if (strcmp(key->text, later_names[i]) == 0) {
-            auto_free char *reason = str_printf(_("%s: not yet supported"), key->text);
-            fail_at(reading, key, reason);
-            return error_set_hint(reading->error, _("remove the key"));
-        }
-    }
     auto_free char *shown = utf8_cut(key->text, SHOWN_MAX);
     auto_free char *reason = str_printf(_("unknown option \"%s\""), shown);
     fail_at(reading, key, reason);
@@ -222,6 +221,46 @@ static int read_value(const struct reading *reading, const struct option_rule *r
     return result;
 }
 
+// One path of the app: below its root, without "..", and not in what is kept already.
+static int add_kept(const struct reading *reading, const struct yaml_node *item,
+                    struct strlist *names)
+{
+    const char *text = item->kind == YAML_KIND_TEXT ? item->text : "";
+    auto_free char *clean = view_clean_path(text);
+    if (!clean || !*clean) {
+        fail_at(reading, item, _("persist: expected a path below the app's root"));
+        return error_set_hint(reading->error, _("as in `persist: [db.sqlite3, media/]`"));
+    }
+    for (size_t i = 0; i < names->count; i++) {
+        auto_free char *before = view_clean_path(names->items[i]);
+        if (is_at_or_below(clean, before) || is_at_or_below(before, clean)) {
+            auto_free char *reason =
+                str_printf(_("persist: %s and %s: one lies in the other"), names->items[i], text);
+            return fail_at(reading, item, reason);
+        }
+    }
+    strlist_take(names, str_printf("%s%s", clean, str_ends_with(text, "/") ? "/" : ""));
+    return 0;
+}
+
+static int read_persist(const struct reading *reading, const struct yaml_node *value)
+{
+    struct strlist names = {0};
+    int result = 0;
+    if (value->kind != YAML_KIND_LIST) {
+        fail_at(reading, value, _("persist: expected a list of paths"));
+        return error_set_hint(reading->error, _("as in `persist: [db.sqlite3, media/]`"));
+    }
+    for (size_t i = 0; result == 0 && i < value->count; i++) {
+        result = add_kept(reading, value->items[i], &names);
+    }
+    if (result == 0) {
+        json_put_strings(reading->options, PERSIST, &names);
+    }
+    strlist_clear(&names);
+    return result;
+}
+
 static int read_entry(const struct reading *reading, const struct yaml_node *root, size_t index)
 {
     const struct yaml_node *key = root->items[index];
@@ -241,7 +280,8 @@ static int read_entry(const struct reading *reading, const struct yaml_node *roo
             return read_value(reading, &reading->rules[i], taken, key, root->items[index + 1]);
         }
     }
-    return refuse_unknown(reading, key);
+    return strcmp(key->text, PERSIST) == 0 ? read_persist(reading, root->items[index + 1])
+                                           : refuse_unknown(reading, key);
 }
 
 static int read_root(const struct reading *reading, const struct yaml_node *root)

@@ -154,7 +154,7 @@ const char *serving_name(enum serving serving);
 //           socket only; the project's directory is the engine's argument) hello     {} ->
 //           {protocol, snapshot} subscribe
 // {events:bool, snapshot:bool, journal:bool} status    {}                      -> {snapshot}
-// restart   {}                      a new instance of the same version
+// restart   {reschedule:bool}       a new instance of the same version; as the platform moves one
 // reload    {}                      cut a version and deploy it, as a save would
 // rebuild   {no_cache:bool}
 // install_python {}                 the one of the snapshot's install_offer

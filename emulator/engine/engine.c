@@ -86,6 +86,7 @@ static void read_options(struct engine *engine, const struct cJSON *options)
         .detach = json_get_bool(options, "detach", false),
         .interactive = json_get_bool(options, "interactive", false),
     };
+    json_get_strings(options, "persist", &engine->options.persist);
 }
 
 static void release_options(struct engine_options *options)
@@ -100,6 +101,7 @@ static void release_options(struct engine_options *options)
     free(options->env_file);
     free(options->build_root);
     free(options->ignore_file);
+    strlist_clear(&options->persist);
 }
 
 // ---- directories ----
@@ -452,6 +454,9 @@ static int start_pipeline(struct engine *engine, struct error *error)
                                     });
     }
     announce_debug(engine);
+    if (keeping_begin(engine, error) < 0) {
+        return -1;
+    }
     if (engine->mode == MODE_UP &&
         (claim_project(engine, error) < 0 || start_gateway(engine, error) < 0)) {
         return -1;
@@ -635,6 +640,7 @@ static void release(struct engine *engine)
         strlist_clear(&engine->told[i]);
     }
     strlist_clear(&engine->host_env);
+    kept_release(&engine->kept);
     project_release(&engine->project);
     release_options(&engine->options);
     loop_free(engine->loop);

@@ -15,7 +15,7 @@
 #include "emulator/gateway/gateway.h"
 #include "emulator/health/health.h"
 #include "emulator/instance/instance.h"
-#include "emulator/logs/journal.h"
+#include "emulator/instance/kept.h"
 #include "emulator/loop.h"
 #include "emulator/project/project.h"
 #include "emulator/watch/tree.h"
@@ -47,6 +47,7 @@ _Static_assert(STAGE__COUNT == SNAPSHOT_STAGES, "the snapshot shows every stage"
 #define ENGINE_HOST_ID 61777
 
 struct installer;
+struct journal;
 
 struct engine_options {
     char *host; // "127.0.0.1"
@@ -58,7 +59,8 @@ struct engine_options {
     const struct instance_size *size;
     char *env_file;
     char *build_root;
-    char *ignore_file; // --leanignore, absolute
+    char *ignore_file;      // --leanignore, absolute
+    struct strlist persist; // .leanlocal.yaml: what `up` keeps
     bool keep_modes, from_git;
     bool no_cache, build_logs, legacy_default, install_python, detach, interactive;
     bool debug; // one instance on a terminal, no limits of time, no health checks
@@ -153,6 +155,7 @@ struct engine {
     unsigned instance_counter, address_counter;
     uint16_t reached[16]; // ports of this machine's services that the app uses (P-216)
     size_t reached_count;
+    struct kept kept;
     uint16_t debugger_port; // that has been told; 0
     unsigned crashes;       // in a row, of the serving version
     bool must_replace;      // what served is gone and its replacement does not serve yet
@@ -223,6 +226,10 @@ void deployment_on_changed(void *context, const struct tree_change *change);
 void deployment_on_version(void *context, const struct tree_version *version,
                            const struct error *error);
 
+// ---- keeping.c ----
+// Before the first instance.
+int keeping_begin(struct engine *engine, struct error *error);
+
 // ---- installing.c ----
 // After each build. Takes its offer; true: the deployment now waits for the installation.
 bool installing_judge(struct engine *engine, struct build_result *result, bool python_missing);
@@ -245,6 +252,8 @@ bool rollout_make_room(struct engine *engine);
 // What may be typed to. NULL: nothing.
 struct running *rollout_with_terminal(const struct engine *engine);
 void rollout_restart(struct engine *engine, int64_t begun_ms, struct error *error);
+// P-131: the platform moves the instance: the same version in a new container.
+void rollout_reschedule(struct engine *engine, struct error *error);
 void rollout_abandon_candidates(struct engine *engine);
 void rollout_free_all(struct engine *engine);
 void rollout_terminate_all(struct engine *engine, int64_t grace_ms);

@@ -59,7 +59,11 @@ static void handle_status(struct engine *engine, struct server_command *command)
 static void handle_restart(struct engine *engine, struct server_command *command)
 {
     struct error error = {0};
-    rollout_restart(engine, clock_now_ms(), &error);
+    if (json_get_bool(command->arguments, "reschedule", false)) {
+        rollout_reschedule(engine, &error);
+    } else {
+        rollout_restart(engine, clock_now_ms(), &error);
+    }
     if (error.kind != ERROR_NONE) {
         reply_error(engine, command, &error);
     } else {

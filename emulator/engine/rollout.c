@@ -13,6 +13,7 @@
 #include "emulator/engine/internal.h"
 #include "emulator/engine/running.h"
 #include "emulator/limits/limits.h"
+#include "emulator/limits/texts.h"
 #include "sandbox/base/cleanup.h"
 #include "sandbox/base/clock.h"
 #include "sandbox/base/i18n.h"
@@ -305,6 +306,33 @@ void rollout_restart(struct engine *engine, int64_t begun_ms, struct error *erro
             *error = failed;
         }
     }
+}
+
+void rollout_reschedule(struct engine *engine, struct error *error)
+{
+    const struct running *serving = rollout_serving(engine);
+    struct error failed = {0};
+    int64_t used_bytes = 0;
+    int64_t free_bytes;
+    if (serving) {
+        usage_read_disk(instance_pid(serving->instance), &used_bytes, &free_bytes);
+    }
+    rollout_restart(engine, clock_now_ms(), &failed);
+    if (failed.kind != ERROR_NONE) {
+        if (error) {
+            *error = failed;
+        }
+        return;
+    }
+    if (serving && used_bytes >= 0) {
+        announce_notice(engine, "note", "P-131", NULL, NULL,
+                        _("rescheduled: version %s in a new container; what %s has written is lost "
+                          "(%lld KB)"),
+                        serving->version.tag, instance_name(serving->instance),
+                        (long long)((used_bytes + 1023) >> 10));
+    }
+    announce_cloud(engine, TEXT_INSTANCE_CREATE); // P-175
+    announce_cloud(engine, TEXT_INSTANCE_START);
 }
 
 // ---- all of them ----

@@ -260,10 +260,16 @@ static struct running *new_running(struct engine *engine, const char *name, enum
     struct build_mounts mounts = {0};
     build_mounts_for(&mounts, &engine->built, &engine->host);
     build_mounts_add_system(&mounts, &engine->project.yaml.system_dependencies, &engine->host);
+    for (size_t i = 0; i < engine->kept.bind_count; i++) {
+        const struct sandbox_bind *bind = &engine->kept.binds[i];
+        build_mounts_add(&mounts, bind->source, bind->target, bind->flags);
+    }
     struct instance_options options = {
         .region = engine->options.region,
         .binds = mounts.binds,
         .bind_count = mounts.bind_count,
+        .symlinks = engine->kept.symlinks,
+        .symlink_count = engine->kept.symlink_count,
         .host = &engine->host,
         .host_uid = ENGINE_HOST_ID,
         .host_gid = ENGINE_HOST_ID,

@@ -277,6 +277,8 @@ static void make_spec(const struct instance_options *options, struct own_files *
         .shm_bytes = (uint64_t)LIMIT_SHM_BYTES,
         .binds = options->binds,
         .bind_count = options->bind_count,
+        .symlinks = options->symlinks,
+        .symlink_count = options->symlink_count,
         .files = own->files,
         .file_count = ARRAY_LEN(own->files),
         .system_dirs = true,

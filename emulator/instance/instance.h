@@ -41,6 +41,8 @@ struct instance_options {
     const char *region;
     const struct sandbox_bind *binds;
     size_t bind_count;
+    const struct sandbox_symlink *symlinks;
+    size_t symlink_count;
     const struct sandbox_host *host;
     uid_t host_uid;
     gid_t host_gid;

@@ -109,7 +109,7 @@ def test_up_takes_port_and_address_from_the_projects_file(place, project):
 @pytest.mark.parametrize("text, says", [
     ("prot: 3001\n", ".leanlocal.yaml:1:1: unknown option \"prot\""),
     ("plain: true\nport: many\n", ".leanlocal.yaml:2:7: port: expected 1 to 65535"),
-    ("persist: [db.sqlite3]\n", ".leanlocal.yaml:1:1: persist: not yet"),
+    ("persist: [db.sqlite3, ../other]\n", ".leanlocal.yaml:1:23: persist: expected a path below"),
     ("env-file: missing.env\n", "missing.env"),
 ])
 def test_mistakes_in_the_projects_file(project, run, text, says):
