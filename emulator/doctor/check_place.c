@@ -1,4 +1,4 @@
-// Where things go: the cache and its disk; the group that holds memory and CPU.
+// Where things go: the cache and its disk; the groups that hold memory and CPU.
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,6 +10,7 @@
 #include "sandbox/base/cleanup.h"
 #include "sandbox/base/fs.h"
 #include "sandbox/base/i18n.h"
+#include "sandbox/cgroup.h"
 
 #define FREE_WANTED_BYTES (1ULL << 30) // what an upload may unpack to, and its layer
 
@@ -68,46 +69,26 @@ void check_disk(const struct doctor *doctor, struct finding *finding)
     }
 }
 
-// ---- control groups ----
-
-// The path of our group: of "0::" in version 2, of the memory controller in version 1.
-static char *own_group(const struct doctor *doctor, const char *controller, const char *mount)
+// The very groups that instances would get; one is made for a moment below each.
+void check_groups(const struct doctor *doctor, struct finding *finding)
 {
-    auto_free char *file = str_printf("%s/proc/self/cgroup", doctor->root);
-    auto_free char *text = fs_read(file, 64 << 10, NULL, NULL);
-    const char *at = text ? strstr(text, controller) : NULL;
-    if (!at) {
-        return NULL;
-    }
-    at += strlen(controller);
-    auto_free char *path = str_dup_len(at, strcspn(at, "\n"));
-    return str_printf("%s%s%s", doctor->root, mount, path);
-}
-
-void check_memory(const struct doctor *doctor, struct finding *finding)
-{
-    static const struct {
-        const char *name, *mark, *controller, *mount;
-    } kinds[] = {
-        {"cgroup v2", "/sys/fs/cgroup/cgroup.controllers", "0::", "/sys/fs/cgroup"},
-        {"cgroup v1", "/sys/fs/cgroup/memory", ":memory:", "/sys/fs/cgroup/memory"},
-    };
-    for (size_t i = 0; i < ARRAY_LEN(kinds); i++) {
-        auto_free char *mark = str_printf("%s%s", doctor->root, kinds[i].mark);
-        auto_free char *group = own_group(doctor, kinds[i].controller, kinds[i].mount);
-        if (!fs_exists(mark) || !group) {
-            continue;
+    static const char *const kinds[] = {[CGROUP_MEMORY] = "memory", [CGROUP_CPU] = "cpu"};
+    struct cgroup_host groups;
+    (void)doctor;
+    cgroup_probe(&groups);
+    finding->works = true;
+    for (int i = 0; i < CGROUP_KIND__COUNT; i++) {
+        if (!groups.places[i].dir) {
+            free(finding->reason);
+            finding->works = false;
+            finding->reason = str_printf("%s: %s", kinds[i], groups.places[i].reason);
         }
-        finding->value = str_dup(kinds[i].name);
-        finding->works = access(group, W_OK) == 0;
-        if (!finding->works) {
-            finding->errnum = errno;
-            finding->reason = str_printf("%s: %s", group, strerror(errno));
-            finding->mend = str_dup(_("start it in a group of your own, which systemd makes"));
-            finding->commands = str_dup("systemd-run --user --scope -p Delegate=yes leanlocal up");
-        }
-        return;
     }
-    finding->errnum = ENOENT;
-    finding->reason = str_printf("/sys/fs/cgroup: %s", strerror(ENOENT));
+    if (finding->works) {
+        finding->value = cgroup_describe(&groups, CGROUP_MEMORY);
+    } else {
+        finding->mend = str_dup(_("start it in a group of your own, which systemd makes"));
+        finding->commands = str_dup("systemd-run --user --scope -p Delegate=yes leanlocal up");
+    }
+    cgroup_host_release(&groups);
 }

@@ -9,12 +9,13 @@ import time
 import unicodedata
 
 import pytest
+from helpers.environments import MASKED
 from helpers.place import Place
 from helpers.pty_run import PtyRun
 
 ORDINARY_UID = 12345
 FEATURES = ["user-namespace", "mount", "pid-namespace", "proc", "overlay", "notify"]
-HOST = ["system", "memory", "python", "pyenv", "pip", "certificates", "watches", "many-watches", "tzdata", "terminal",
+HOST = ["system", "groups", "python", "pyenv", "pip", "certificates", "watches", "many-watches", "tzdata", "terminal",
         "language", "cache", "disk"]
 
 
@@ -144,6 +145,25 @@ def test_namespace_yes_mounts_no(user):
     shown = user.run("doctor", env={"LEANLOCAL_SYSTEM_ROOT": root}).stdout
     assert shown.startswith("level none: ")
     assert all(line.strip() in shown for line in row["commands"])
+
+
+@pytest.mark.parametrize("mark, cause, word", [
+    ("", "masked", None), (".dockerenv", "docker-paths", "docker run --security-opt systempaths=unconfined"),
+    ("run/.containerenv", "podman-paths", "podman run --security-opt unmask=ALL")])
+def test_masked_proc(user, mark, cause, word):
+    """Containers cover parts of /proc: then the kernel lets nobody mount another one."""
+    launched(user, MASKED)
+    told, rows = look(user, LEANLOCAL_SYSTEM_ROOT=host_root(user, **{mark: ""} if mark else {}))
+    assert told["level"] == "container" and told["code"] == 0
+    assert [name for name in FEATURES if not rows[name]["works"]] == ["proc"]
+    assert rows["proc"]["cause"] == cause and rows["proc"]["errno"] == 1
+    assert rows["proc"]["commands"] == ([word + " ..."] if word else [])
+
+
+def test_no_groups(place):
+    _, rows = look(place, LEANLOCAL_SANDBOX_DENY="cgroup")
+    row = rows["groups"]
+    assert not row["works"] and row["reason"] and "Delegate=yes" in row["commands"][0]
 
 
 def test_nested_is_full(user):

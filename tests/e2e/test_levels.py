@@ -9,7 +9,7 @@ import signal
 
 import pytest
 from helpers import census
-from helpers.environments import note
+from helpers.environments import MASKED, note
 from helpers.place import Place
 from helpers.waiting import wait_for
 from helpers.wheels import Wheelhouse
@@ -28,6 +28,7 @@ LEGS = {
     "container-user": (ORDINARY_UID, ["container"], "", "none"),
     "mountless-root": (None, ["container", "--mounts"], "", "none"),
     "mountless-user": (ORDINARY_UID, ["container", "--mounts"], "", "none"),
+    "masked-user": (ORDINARY_UID, MASKED, "", "container"),
     "denied-root": (None, [], ALL_DENIED, "none"),
     "denied-user": (ORDINARY_UID, [], ALL_DENIED, "none"),
 }

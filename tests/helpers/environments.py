@@ -22,6 +22,9 @@ import pytest
 ORDINARY_UID = 12345
 NAMES = ["root", "user", "nested", "container", "mountless"]
 NAMESPACED = ["root", "user", "nested"]  # where level full is promised
+# Before a command: a part of /proc is covered, as in containers; whoever runs it needs no rights for that.
+MASKED = ["unshare", "--user", "--map-root-user", "--mount", "--", "sh", "-c",
+          'mount -t tmpfs none /proc/tty && exec "$@"', "sh"]
 PROPERTY = "environment"
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 BUILD = os.environ.get("LEANLOCAL_BUILD", os.path.join(ROOT, "build", "dev"))
