@@ -122,6 +122,9 @@ int cmd_env(struct command *command)
     struct error error = {0};
     struct engine_link link;
     const char *format = command_text(command, "format");
+    if (command_flag(command, "ide")) {
+        return explain_to_editors(command);
+    }
     if (reach_engine(&link, command, &error) < 0) {
         return command_fail(&error);
     }

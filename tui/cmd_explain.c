@@ -129,7 +129,38 @@ static void print_reply(const struct cJSON *reply, const char *format)
     }
 }
 
-int cmd_explain(struct command *command)
+// What VS Code's and Pyright's settings.json have for it.
+static void print_settings(const struct cJSON *reply)
+{
+    const struct cJSON *section = json_first(json_get(reply, "sections"));
+    struct cJSON *settings = json_new_object();
+    struct cJSON *paths = json_new_array();
+    const struct cJSON *row = json_first(json_get(section, "rows"));
+    for (; row; row = json_next(row)) {
+        if (strcmp(text_of(row, "name"), "interpreter") == 0) {
+            json_put_string(settings, "python.defaultInterpreterPath", text_of(row, "value"));
+        } else if (strcmp(text_of(row, "name"), "packages") == 0) {
+            json_push_string(paths, text_of(row, "value"));
+        }
+    }
+    json_put_tree(settings, "python.analysis.extraPaths", paths);
+    auto_free char *text = json_print(settings);
+    printf("%s\n", text);
+    json_free(settings);
+}
+
+static void print_for_editors(const struct cJSON *reply, const char *format)
+{
+    if (str_equal(format, "json")) {
+        print_settings(reply);
+    } else {
+        print_reply(reply, NULL);
+    }
+}
+
+typedef void (*print_fn)(const struct cJSON *reply, const char *format);
+
+static int ask(struct command *command, const char *section, print_fn print)
 {
     struct error error = {0};
     struct engine_link link;
@@ -138,17 +169,27 @@ int cmd_explain(struct command *command)
     }
     struct cJSON *message = json_new_object();
     json_put_string(message, "command", "explain");
-    json_put_string(message, "section", command_text(command, "section"));
+    json_put_string(message, "section", section);
     json_put_bool(message, "reveal", command_flag(command, "reveal"));
     struct cJSON *reply = NULL;
     int code = 0;
     if (client_call(link.client, message, CALL_LIMIT_MS, &reply, &error) < 0) {
         code = command_fail(&error);
     } else {
-        print_reply(reply, command_text(command, "format"));
+        print(reply, command_text(command, "format"));
         code = (int)json_get_int(reply, "code", 0);
     }
     json_free(reply);
     engine_link_end(&link);
     return code;
+}
+
+int cmd_explain(struct command *command)
+{
+    return ask(command, command_text(command, "section"), print_reply);
+}
+
+int explain_to_editors(struct command *command)
+{
+    return ask(command, "editor", print_for_editors);
 }

@@ -229,6 +229,27 @@ void explain_stages(struct explanation *explanation)
     build_look_release(&look);
 }
 
+// ---- editor ----
+
+// DESIGN 11. The layer is an environment like those of venv: its interpreter finds its packages by
+// itself, on this host too.
+void explain_editor(struct explanation *explanation)
+{
+    const struct python *python = &explanation->built.python;
+    struct build_look look = {0};
+    if (explain_need_python(explanation) < 0 || look_at_layer(explanation, &look) < 0) {
+        return;
+    }
+    auto_free char *own = fs_join(look.dir, "bin/python");
+    const char *note = look.cached ? NULL : _("not there yet: `leanlocal build` makes it");
+    explain_row(explanation, "interpreter", note, "%s", look.cached ? own : python->executable);
+    explain_row(explanation, "packages", note, "%s/lib/python%d.%d/site-packages", look.dir,
+                python->major, python->minor);
+    explain_row(explanation, "local root", NULL, "%s", explanation->engine->project.build_root);
+    explain_row(explanation, "remote root", NULL, "/home/leanengine/app");
+    build_look_release(&look);
+}
+
 // ---- sandbox ----
 
 void explain_sandbox(struct explanation *explanation)

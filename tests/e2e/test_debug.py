@@ -1,8 +1,10 @@
 """`up --debug`: the app on a terminal, so that breakpoint() works; one instance, no limits of time, no health checks."""
 
 import json
+import os
 import re
 import socket
+import subprocess
 import threading
 
 import pytest
@@ -154,3 +156,23 @@ def test_without_debug_nothing_is_typed(place, up):
 def test_only_up_debugs(place, run, name):
     done = run(name, place.project(FILES), "--debug")
     assert done.returncode == 2 and "--debug" in done.stderr
+
+
+def test_editors_find_interpreter_and_packages(place, run, wheelhouse):
+    wheelhouse.add("tiny", "1.0", {"tiny.py": "VALUE = 7\n"})
+    root = place.project({**FILES, "requirements.txt": "tiny\n"})
+    before = run("env", root, "--ide")
+    assert before.returncode == 0 and "leanlocal build" in before.stdout
+    assert run("build", root).returncode == 0
+    done = run("env", root, "--ide", "--format", "json")
+    settings = json.loads(done.stdout)
+    interpreter = settings["python.defaultInterpreterPath"]
+    (packages,) = settings["python.analysis.extraPaths"]
+    assert os.path.exists(os.path.join(packages, "tiny.py"))
+    said = subprocess.run([interpreter, "-c", "import tiny, sys; print(tiny.VALUE, sys.version_info[:2])"],
+                          capture_output=True, text=True, env={"PATH": "/usr/bin:/bin"}, check=True).stdout
+    assert said == "7 (3, 11)\n"
+    shown = run("env", root, "--ide").stdout
+    assert re.search(r"remote root +/home/leanengine/app", shown) and str(root) in shown
+    broken = run("env", place.project({**FILES, ".python-version": "3.5.1\n"}, name="broken"), "--ide")
+    assert broken.returncode != 0 and "3.5.1" in broken.stdout
