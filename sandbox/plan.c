@@ -402,9 +402,50 @@ static unsigned long choose_namespaces(const struct sandbox_host *host)
     return flags;
 }
 
+// While the plan is carried out the host is below PLAN_HOST_ROOT: no target may lead there.
+static bool is_plain(const char *path)
+{
+    bool plain = path[0] == '/' && !is_at_or_below(path, PLAN_HOST_ROOT) &&
+                 !is_at_or_below(path, PLAN_WRITABLE_ROOT);
+    for (const char *part = path; plain && *part; part += strcspn(part, "/")) {
+        part += *part == '/';
+        size_t len = strcspn(part, "/");
+        plain = !(len == 0 && *part) && !(len == 1 && part[0] == '.') &&
+                !(len == 2 && part[0] == '.' && part[1] == '.');
+    }
+    return plain;
+}
+
+static const char *find_crooked(const struct sandbox_spec *spec)
+{
+    for (size_t i = 0; i < spec->bind_count; i++) {
+        if (!is_plain(spec->binds[i].target)) {
+            return spec->binds[i].target;
+        }
+    }
+    for (size_t i = 0; i < spec->file_count; i++) {
+        if (!is_plain(spec->files[i].target)) {
+            return spec->files[i].target;
+        }
+    }
+    for (size_t i = 0; i < spec->symlink_count; i++) {
+        if (!is_plain(spec->symlinks[i].target)) {
+            return spec->symlinks[i].target;
+        }
+    }
+    return NULL;
+}
+
 struct plan *plan_new(const struct sandbox_spec *spec, const struct sandbox_host *host,
                       struct error *error)
 {
+    const char *crooked = find_crooked(spec);
+    if (crooked) {
+        error_set(error, ERROR_USAGE,
+                  _("%s: a place in the sandbox is an absolute path without \".\" and \"..\""),
+                  crooked);
+        return NULL;
+    }
     if (host->is_root && spec->host_uid == 0) {
         error_set(error, ERROR_HOST, _("the app must not run as root: no unprivileged user given"));
         return NULL;

@@ -96,6 +96,22 @@ def test_P_130_P_135_only_home_and_tmp_can_be_written(witness):
     assert writable == {"/home/leanengine/x", "/tmp/x", "/home/leanengine/app/x"}
 
 
+@pytest.mark.contract("P-134")
+def test_P_134_names_of_files_differ_by_case(project, up):
+    """Two files of one name but for the case are two, and an import in another case finds nothing."""
+    root = project({"wsgi.py": WITNESS + """
+import Case, case
+assert (Case.WORD, case.WORD) == ("upper", "lower")
+try:
+    import CASE
+except ImportError:
+    print("no third one")
+""", "Case.py": "WORD = 'upper'", "case.py": "WORD = 'lower'", "requirements.txt": ""})
+    instance = up(root)
+    instance.wait_healthy()
+    instance.wait_line("no third one")
+
+
 @pytest.mark.contract("P-131")
 def test_P_131_nothing_written_outlives_the_instance(project, up):
     root = project({"wsgi.py": WITNESS, "requirements.txt": ""})

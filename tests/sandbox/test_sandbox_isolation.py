@@ -1,6 +1,7 @@
 """What the app must not be able to do or see. Each test tries it from inside."""
 
 import os
+import shutil
 import socket
 import subprocess
 
@@ -103,6 +104,11 @@ ATTACKS = [
     ("chroot", "EPERM"), ("ptrace-init", "EPERM"), ("init-memory", "EACCES"),
     ("init-environment", "EACCES"), ("init-root", "EACCES"),
     ("ptrace-child", "ok"),  # debuggers work
+    ("ptrace-all", "ESRCH"), ("kill-all", "ESRCH"), ("init-vm", "EPERM"), ("init-descriptor", "EPERM"),
+    ("init-descriptors", "EACCES"), ("setns", "EACCES"), ("pivot", "EPERM"), ("open-tree", "EPERM"), ("fsopen", "EPERM"),
+    ("bind-parent", "EPERM"), ("remount-root", "EPERM"), ("open-by-handle", "EPERM"), ("mknod", "EPERM"),
+    ("raw-socket", "EPERM"), ("packet-socket", "EPERM"), ("bpf", "EPERM"), ("capset", "EPERM"), ("ambient", "EPERM"),
+    ("no-filter", "EINVAL"), ("swap", "EPERM"), ("reboot", "EPERM"), ("hostname", "EPERM"), ("priority", "EACCES"),
 ]
 
 
@@ -115,8 +121,96 @@ def test_cannot_become_root(full):
     assert full.attack("setuid") in ("EPERM", "EINVAL")
 
 
-def test_sysctl_is_closed(full):
-    assert full.attack("sysctl") in ("EROFS", "EACCES")
+@pytest.mark.parametrize("name", ["sysctl", "sysrq", "kcore"])
+def test_switches_of_the_kernel_are_closed(full, name):
+    assert full.attack(name) in ("EROFS", "EACCES") + (() if name == "sysctl" else ("ENOENT", "EPERM"))
+
+
+def test_a_root_file_with_the_bit_gives_nothing(full):
+    """Bound in, nosuid; and no new privileges besides."""
+    full.write("set-uid", "")
+    shutil.copy(full.path("sandbox_attack"), full.path("set-uid"))
+    os.chmod(full.path("set-uid"), 0o4755)
+    result = full.run("/set-uid", "euid", options=["--bind", full.path("set-uid") + ":/set-uid"])
+    assert result.stdout == "1000 ok\n", result
+
+
+@pytest.mark.contract("P-130", "P-135")
+def test_no_way_leads_to_a_file_of_the_host(full):
+    """By its own name, by links that the project carries or the app makes, by `..`, by what /proc holds of init."""
+    secret = full.write("home/alice/secret", "secret\n", 0o644)
+    full.write("version/app.py", "")
+    os.symlink(secret, full.path("version/absolute"))
+    os.symlink("/", full.path("version/root"))
+    os.symlink("../" * 20 + secret[1:], full.path("version/up"))
+    full.give(full.path("version"))
+    script = """
+ln -s %(secret)s made; cd /tmp; ln -s / root
+for way in '' ~/app/root ~/app/../../../../.. /tmp/root /.host /proc/1/root /proc/1/cwd /proc/self/root/.. /proc/self/cwd/../.. \
+    /proc/1/fd/0/.. /proc/1/task/1/root; do cat $way%(secret)s; echo broken >> $way%(secret)s; done
+for way in absolute up made; do cat ~/app/$way; echo broken >> ~/app/$way; done
+cat ~/app/app.py && echo asked
+""" % {"secret": secret}
+    result = full.shell(script, options=["--lower", full.path("version")])
+    assert result.stdout == "asked\n", result
+    with open(secret) as file:
+        assert file.read() == "secret\n"
+
+
+@pytest.mark.parametrize("target", ["/home/leanengine/../../.host/tmp/x", "/.host/tmp/x", "/.writable/x", "/opt/./x", "opt/x",
+                                    "/opt/.."])
+@pytest.mark.parametrize("option", ["--bind", "--file", "--symlink"])
+@pytest.mark.environments("root")
+def test_nothing_is_put_where_a_path_turns_back(full, option, target):
+    value = full.path() + ":" + target if option == "--bind" else target + "=x"
+    result = full.run("/bin/true", options=[option, value])
+    assert result.returncode == 125 and target in result.stderr, result
+
+
+@pytest.mark.environments("root", "user")
+def test_a_link_in_the_version_leads_no_hand_of_ours_to_the_host(box):
+    """Without namespaces its files are put beside it as who the app is."""
+    os.makedirs(box.path("outside"))
+    box.write("version/app.py", "")
+    os.symlink(box.path("outside"), box.path("version/link"))
+    box.give(box.path("version"))
+    box.run("/bin/true", deny="mount", options=["--lower", box.path("version"),
+                                                "--file", "/home/leanengine/app/link/planted=x"])
+    assert os.geteuid() != 0 or os.listdir(box.path("outside")) == []
+
+
+def test_no_process_of_the_host_can_be_signalled(full):
+    """Of the same user outside, by its number there."""
+    become = ["setpriv", "--reuid", str(full.host_uid), "--clear-groups"] if os.geteuid() == 0 else []
+    victim = subprocess.Popen(become + ["sleep", "60"])
+    try:
+        result = full.shell("kill -9 %d; kill -9 -1; ls /proc/%d; echo tried" % (victim.pid, victim.pid))
+        assert "tried" in result.stdout and victim.poll() is None, result
+    finally:
+        victim.kill()
+        victim.wait()
+
+
+def test_sockets_of_the_host_by_their_path(full):
+    """As a container engine's would be: it is not there."""
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(full.path("engine.sock"))
+        os.chmod(full.path("engine.sock"), 0o777)
+        listener.listen()
+        result = full.python("import socket; print(socket.socket(socket.AF_UNIX).connect_ex(%r))" % full.path("engine.sock"))
+    assert result.stdout == "2\n", result  # ENOENT
+
+
+@pytest.mark.contract("P-133")
+def test_instances_share_no_memory(full):
+    """System V's segments, /dev/shm, and the semaphores in it."""
+    options = ["--bind", full.path("sandbox_attack") + ":/attack"]
+    first = full.start("/bin/sh", "-c", "echo x > /dev/shm/leanlocal-shared; exec /attack share", options=options)
+    assert first.stdout.readline() == "up\n"
+    second = subprocess.run(full.command(*options) + ["--", "/bin/sh", "-c", "/attack shared; ls /dev/shm"],
+                            capture_output=True, text=True, timeout=10)
+    end(first)
+    assert second.stdout == "ENOENT\n", second
 
 
 @pytest.mark.parametrize("name,expected", [("io-uring", "ENOSYS"), ("unshare-user", "EPERM"),
@@ -213,6 +307,7 @@ def test_no_socket_of_a_container_engine(full):
     assert full.shell("ls /var/run/docker.sock /run/docker.sock").returncode != 0
 
 
+@pytest.mark.contract("P-133")
 def test_other_instances_files(full):
     first = full.start("/bin/sh", "-c", "echo secret > /tmp/secret; echo up; sleep 60")
     assert first.stdout.readline() == "up\n"

@@ -2,7 +2,9 @@
 // needed inside. One row a trick.
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/capability.h>
 #include <linux/sched.h>
+#include <netinet/in.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -11,8 +13,13 @@
 #include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/ptrace.h>
+#include <sys/resource.h>
+#include <sys/shm.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/sysmacros.h>
+#include <sys/uio.h>
 #include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -146,6 +153,174 @@ static long try_ptrace_child(void)
     return result == -1 && errno ? -1 : 0;
 }
 
+static long try_ptrace_all(void)
+{
+    long attached = 0;
+    for (pid_t pid = 1; pid < 40000; pid++) {
+        attached += pid != getpid() && ptrace(PTRACE_SEIZE, pid, NULL, NULL) == 0;
+    }
+    return attached ? 0 : -1;
+}
+
+static long try_kill_all(void)
+{
+    return kill(-1, 0); // of all that it could reach: were it let out, it would be the developer's
+}
+
+static long try_init_vm(void)
+{
+    char byte;
+    struct iovec here = {&byte, 1};
+    struct iovec there = {(void *)try_init_vm, 1};
+    return process_vm_readv(1, &here, 1, &there, 1, 0);
+}
+
+// The broker's listener, or the line to our parent.
+static long try_init_descriptor(void)
+{
+    int pidfd = (int)syscall(SYS_pidfd_open, 1, 0);
+    return pidfd < 0 ? -1 : syscall(SYS_pidfd_getfd, pidfd, 3, 0);
+}
+
+static long try_init_descriptors(void)
+{
+    return open("/proc/1/fd/3", O_RDWR);
+}
+
+static long try_setns(void)
+{
+    int fd = open("/proc/1/ns/mnt", O_RDONLY);
+    return fd < 0 ? fd : syscall(SYS_setns, fd, 0);
+}
+
+static long try_pivot(void)
+{
+    return syscall(SYS_pivot_root, "/tmp", "/tmp");
+}
+
+static long try_open_tree(void)
+{
+    return syscall(SYS_open_tree, AT_FDCWD, "/", 1 /* OPEN_TREE_CLONE */);
+}
+
+static long try_fsopen(void)
+{
+    return syscall(SYS_fsopen, "tmpfs", 0);
+}
+
+static long try_bind_parent(void)
+{
+    return mount("/..", "/tmp", NULL, MS_BIND, NULL);
+}
+
+static long try_remount_root(void)
+{
+    return mount(NULL, "/", NULL, MS_REMOUNT | MS_BIND, NULL);
+}
+
+// As some got out of containers: a handle of the host's root directory.
+static long try_open_by_handle(void)
+{
+    struct {
+        struct file_handle head;
+        unsigned char bytes[8];
+    } handle = {.head = {.handle_bytes = 8, .handle_type = 1}, .bytes = {2}};
+    int directory = open("/", O_RDONLY | O_DIRECTORY);
+    return open_by_handle_at(directory, &handle.head, O_RDONLY);
+}
+
+static long try_mknod(void)
+{
+    return mknod("/tmp/disk", S_IFBLK | 0666, makedev(8, 0));
+}
+
+static long try_raw_socket(void)
+{
+    return socket(AF_INET, SOCK_RAW, IPPROTO_TCP);
+}
+
+static long try_packet_socket(void)
+{
+    return socket(AF_PACKET, SOCK_RAW, 0);
+}
+
+static long try_bpf(void)
+{
+    char attributes[128] = {0};
+    return syscall(SYS_bpf, 5 /* BPF_PROG_LOAD */, attributes, sizeof attributes);
+}
+
+static long try_capset(void)
+{
+    struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
+    struct __user_cap_data_struct all[2] = {{~0u, ~0u, ~0u}, {~0u, ~0u, ~0u}};
+    return syscall(SYS_capset, &header, all);
+}
+
+static long try_ambient(void)
+{
+    return prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, 21 /* CAP_SYS_ADMIN */, 0, 0);
+}
+
+static long try_no_filter(void)
+{
+    return prctl(PR_SET_SECCOMP, 0, 0, 0, 0);
+}
+
+static long try_sysrq(void)
+{
+    return open("/proc/sysrq-trigger", O_WRONLY);
+}
+
+static long try_kcore(void)
+{
+    return open("/proc/kcore", O_RDONLY);
+}
+
+static long try_swap(void)
+{
+    return syscall(SYS_swapoff, "/tmp/x");
+}
+
+static long try_reboot(void)
+{
+    return syscall(SYS_reboot, 0xfee1dead, 672274793, 0 /* CAD off */, NULL);
+}
+
+static long try_hostname(void)
+{
+    return sethostname("x", 1);
+}
+
+static long try_priority(void)
+{
+    return setpriority(PRIO_PROCESS, 0, -10);
+}
+
+// Of a copy of this file that belongs to root, with the bit: what it gives.
+static long try_euid(void)
+{
+    printf("%d ", (int)geteuid());
+    return 0;
+}
+
+#define SHARED_KEY 0x6c656161 // of another instance's segment, which try_share makes
+
+static long try_shared(void)
+{
+    return shmget(SHARED_KEY, 4096, 0);
+}
+
+static long try_share(void)
+{
+    if (shmget(SHARED_KEY, 4096, IPC_CREAT | 0666) < 0) {
+        return -1;
+    }
+    puts("up");
+    fflush(stdout);
+    return pause();
+}
+
 // The name is the test's own, bound outside.
 static long try_abstract(void)
 {
@@ -265,6 +440,34 @@ static const struct {
     {"sysctl", try_sysctl},
     {"ptrace-child", try_ptrace_child},
     {"abstract", try_abstract},
+    {"ptrace-all", try_ptrace_all},
+    {"kill-all", try_kill_all},
+    {"init-vm", try_init_vm},
+    {"init-descriptor", try_init_descriptor},
+    {"init-descriptors", try_init_descriptors},
+    {"setns", try_setns},
+    {"pivot", try_pivot},
+    {"open-tree", try_open_tree},
+    {"fsopen", try_fsopen},
+    {"bind-parent", try_bind_parent},
+    {"remount-root", try_remount_root},
+    {"open-by-handle", try_open_by_handle},
+    {"mknod", try_mknod},
+    {"raw-socket", try_raw_socket},
+    {"packet-socket", try_packet_socket},
+    {"bpf", try_bpf},
+    {"capset", try_capset},
+    {"ambient", try_ambient},
+    {"no-filter", try_no_filter},
+    {"sysrq", try_sysrq},
+    {"kcore", try_kcore},
+    {"swap", try_swap},
+    {"reboot", try_reboot},
+    {"hostname", try_hostname},
+    {"priority", try_priority},
+    {"euid", try_euid},
+    {"shared", try_shared},
+    {"share", try_share},
     {"descriptors", try_descriptors},
     {"promises", try_promises},
 };
