@@ -151,8 +151,16 @@ class Place:
         wait_for(lambda: not self.census.look(), "no process to be left of the test", within,
                  lambda: "\n".join("%d %s" % each for each in self.census.look().items()))
         assert self.census.left_mounts() == []
+
+    def assert_no_group_left(self, within=3):
         wait_for(lambda: not self.census.left_groups(), "no control group to be left", within,
                  self.census.left_groups)
+
+    def sweep_groups(self):
+        """Those of a killed engine go at the next start, whatever the project."""
+        if self.census.left_groups():
+            self.run("build", self.directory("empty"))
+            self.assert_no_group_left(10)
 
     def leave(self):
         """Ends what runs; then says so if anything was left, and kills it."""
@@ -160,6 +168,7 @@ class Place:
             for each in self.running:
                 each.end()
             self.assert_nothing_left()
+            self.sweep_groups()
         finally:
             for pid in self.census.look():
                 try:

@@ -176,6 +176,7 @@ class Up:
             # A census between the engine's end and the remover's start sees neither of them.
             wait_for(lambda: self.run_directories() == [], "the run directories to go", within,
                      self.run_directories)
+            self.place.assert_no_group_left(within)
 
     def stop(self, number=signal.SIGINT, limit=10):
         """Ends it as a user would; its exit code, after the census."""
