@@ -177,7 +177,8 @@ static bool probe_mounts(const struct prober *prober)
         if (access("/proc/self", F_OK) == 0) {
             report(prober, SANDBOX_PROC, 0, NULL);
         } else {
-            report(prober, SANDBOX_PROC, EPERM, "mount proc: not permitted (is /proc masked?)");
+            report(prober, SANDBOX_PROC, EPERM, "mount proc: %s (is /proc masked?)",
+                   strerror(EPERM));
         }
     }
     const char *failed = try_overlay();

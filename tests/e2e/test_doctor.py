@@ -157,6 +157,7 @@ def test_masked_proc(user, mark, cause, word):
     assert told["level"] == "container" and told["code"] == 0
     assert [name for name in FEATURES if not rows[name]["works"]] == ["proc"]
     assert rows["proc"]["cause"] == cause and rows["proc"]["errno"] == 1
+    assert "Operation not permitted" in rows["proc"]["reason"]
     assert rows["proc"]["commands"] == ([word + " ..."] if word else [])
 
 
