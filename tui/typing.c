@@ -21,7 +21,7 @@
 // In the background a change of the terminal would stop us.
 static bool is_ours(void)
 {
-    return isatty(STDIN_FILENO) && isatty(STDOUT_FILENO) && tcgetpgrp(STDIN_FILENO) == getpgrp();
+    return isatty(STDIN_FILENO) && tcgetpgrp(STDIN_FILENO) == getpgrp();
 }
 
 static void begin(struct typing *typing)
@@ -30,7 +30,11 @@ static void begin(struct typing *typing)
         return;
     }
     struct termios each_key = typing->kept;
-    each_key.c_lflag &= ~(tcflag_t)(ICANON | ECHO);
+    typing->shows = isatty(STDOUT_FILENO);
+    if (typing
+            ->shows) { // else nobody would see what is typed: whole lines, which our terminal shows
+        each_key.c_lflag &= ~(tcflag_t)(ICANON | ECHO);
+    }
     each_key.c_cc[VMIN] = 1;
     each_key.c_cc[VTIME] = 0;
     typing->fd = relay_open_again(STDIN_FILENO, O_RDONLY);
@@ -94,7 +98,7 @@ static const char *fitting_end(const char *text, int cols)
 void typing_show(struct typing *typing, FILE *file)
 {
     bool stands = typing->shown && strcmp(typing->drawn, typing->prompt) == 0;
-    if (!typing->active || stands) {
+    if (!typing->active || !typing->shows || stands) {
         return;
     }
     typing_hide(typing, file);

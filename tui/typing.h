@@ -19,6 +19,7 @@ struct client;
 
 struct typing {
     bool active;
+    bool shows; // stdout is the terminal too
     bool shown; // the open line stands on the terminal
     int fd;     // our own of stdin
     char name[32];

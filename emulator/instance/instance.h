@@ -84,7 +84,7 @@ void instance_mark_draining(struct instance *instance);
 // SIGTERM now, SIGKILL to everything after grace_ms (P-174).
 void instance_terminate(struct instance *instance, int64_t grace_ms);
 void instance_signal(struct instance *instance, int number);
-// To its terminal, all of it or nothing: what nobody reads is refused, not kept.
+// To its terminal. What that does not take at once, as nobody reads it, is refused, not kept.
 int instance_type(struct instance *instance, const char *bytes, size_t len, struct error *error);
 // What it has written to its terminal since the last newline: "(Pdb) "; "" without a terminal.
 // Owned by the caller.

@@ -6,6 +6,7 @@ import re
 import socket
 import subprocess
 import threading
+import time
 
 import pytest
 
@@ -91,12 +92,28 @@ def test_a_breakpoint_is_used_in_plain_lines(place):
     assert run.attributes() != before, "the terminal's settings are put back"
 
 
+def test_what_is_typed_is_passed_on_when_the_output_goes_elsewhere(place):
+    log = os.path.join(place.directory("log"), "log")
+    with open(log, "wb") as out:
+        run = PtyRun(place, "up", place.project(FILES), "--debug", "--plain", "--host", place.address, stdout=out)
+    wait_for(lambda: b" ready " in open(log, "rb").read(), "the start", 30)
+    asked = Asked(place, "/stop")
+    wait_for(lambda: b"-> answer += 1" in open(log, "rb").read(), "the breakpoint", 20)
+    run.type(b"c\n")
+    assert asked.wait().body == b"MARK 42"
+    assert b"\033" not in open(log, "rb").read()
+    run.signal(2)
+    assert run.wait_exit() == 0
+
+
 def test_the_start_may_stand_at_a_breakpoint_longer_than_the_cloud_waits(place):
     files = {**FILES, "wsgi.py": "breakpoint()\n" + WSGI, "leanengine.yaml": "startupTimeout: 15\n"}
     run = plain(place, place.project(files))
     run.wait_output(b"out (Pdb) ")
     held = Asked(place, "/")  # held, not refused
-    assert not run.read(16.5).count(b"failed")
+    end = time.monotonic() + 15.5
+    while time.monotonic() < end:
+        assert b"failed" not in run.read(0.5)
     run.type(b"c\n")
     assert held.wait().body == b"MARK 41"
     run.signal(2)
@@ -176,3 +193,51 @@ def test_editors_find_interpreter_and_packages(place, run, wheelhouse):
     assert re.search(r"remote root +/home/leanengine/app", shown) and str(root) in shown
     broken = run("env", place.project({**FILES, ".python-version": "3.5.1\n"}, name="broken"), "--ide")
     assert broken.returncode != 0 and "3.5.1" in broken.stdout
+
+
+class Adapter:
+    """As much of a debug adapter's client as attaching needs: JSON with a Content-Length before it."""
+
+    def __init__(self, host, port):
+        self.socket = socket.create_connection((host, port), 10)
+        self.file = self.socket.makefile("rb")
+        self.seq = 0
+
+    def send(self, command, **arguments):
+        self.seq += 1
+        body = json.dumps({"seq": self.seq, "type": "request", "command": command, "arguments": arguments}).encode()
+        self.socket.sendall(b"Content-Length: %d\r\n\r\n%s" % (len(body), body))
+
+    def wait(self, **wanted):
+        """The first message with these members."""
+        while True:
+            length = int(self.file.readline().split(b":")[1])
+            self.file.readline()
+            message = json.loads(self.file.read(length))
+            if all(message.get(name) == value for name, value in wanted.items()):
+                return message
+
+
+@pytest.mark.needs_index
+def test_debugpy_attaches_and_stops_at_a_breakpoint_of_the_project(place, up):
+    root = place.project({**FILES, "requirements.txt": "debugpy\n",
+                          "wsgi.py": "import debugpy\ndebugpy.listen(5678)\n" + WSGI.replace("breakpoint()", "pass")})
+    instance = up(root, "--debug")
+    instance.wait_healthy()
+    entry = json.loads(instance.wait_line(r"note +(\{.*\})$").group(1))
+    editor = Adapter(entry["connect"]["host"], entry["connect"]["port"])
+    editor.send("initialize", adapterID="test", pathFormat="path", linesStartAt1=True)
+    editor.wait(type="response", command="initialize", success=True)
+    editor.send("attach", pathMappings=entry["pathMappings"], justMyCode=True)
+    editor.wait(type="event", event="initialized")
+    editor.send("setBreakpoints", source={"path": str(root / "wsgi.py")}, breakpoints=[{"line": 7}])
+    assert editor.wait(type="response", command="setBreakpoints")["body"]["breakpoints"][0]["verified"]
+    editor.send("configurationDone")
+    asked = Asked(place, "/stop")
+    stopped = editor.wait(type="event", event="stopped")["body"]
+    assert stopped["reason"] == "breakpoint"
+    editor.send("stackTrace", threadId=stopped["threadId"])
+    frame = editor.wait(type="response", command="stackTrace")["body"]["stackFrames"][0]
+    assert frame["source"]["path"] == str(root / "wsgi.py") and frame["line"] == 7
+    editor.send("continue", threadId=stopped["threadId"])
+    assert asked.wait().body == b"MARK 42"

@@ -15,7 +15,7 @@ from helpers.waiting import wait_for
 class PtyRun:
     """place.command(...) with stdin, stdout and stderr on a terminal of its own."""
 
-    def __init__(self, place, *arguments, size=(80, 24), env=None, stderr=None):
+    def __init__(self, place, *arguments, size=(80, 24), env=None, stderr=None, stdout=None):
         self.master, slave = os.openpty()
         self.resize(*size)
         os.set_blocking(self.master, False)
@@ -25,7 +25,8 @@ class PtyRun:
             os.setsid()
             fcntl.ioctl(0, termios.TIOCSCTTY, 0)
         self.process = subprocess.Popen(
-            place.command(*arguments), stdin=slave, stdout=slave, stderr=slave if stderr is None else stderr,
+            place.command(*arguments), stdin=slave, stdout=slave if stdout is None else stdout,
+            stderr=slave if stderr is None else stderr,
             env={**place.env, "TERM": "xterm-256color", **(env or {})}, preexec_fn=own_terminal)
         os.close(slave)
         place.running.append(self)

@@ -59,9 +59,38 @@ static void each_key_does_its_work_where_it_belongs(void **state)
     }
 }
 
+static void a_key_is_sent_as_a_terminal_sends_it(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *key;
+        const char *bytes;
+    } sent[] = {
+        {"n", "n"},
+        {"Enter", "\r"},
+        {"BS", "\x7f"},
+        {"C-d", "\x04"},
+        {"Tab", "\t"},
+        {"Up", "\033[A"},
+        {"Left", "\033[D"},
+        {"Home", "\033[H"},
+        {"Del", "\033[3~"},
+        {"S-Tab", "\033[Z"},
+        {"\xe4\xbd\xa0", "\xe4\xbd\xa0"},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(sent); i++) {
+        char bytes[8];
+        uint32_t key = keymap_key_from_name(sent[i].key, strlen(sent[i].key));
+        size_t len = keymap_terminal_bytes(key, bytes);
+        assert_int_equal(len, strlen(sent[i].bytes));
+        assert_memory_equal(bytes, sent[i].bytes, len);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_key_is_sent_as_a_terminal_sends_it),
         cmocka_unit_test(each_key_does_its_work_where_it_belongs),
     };
     return cmocka_run_group_tests_name("keymap", tests, NULL, NULL);
