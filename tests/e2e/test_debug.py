@@ -241,3 +241,26 @@ def test_debugpy_attaches_and_stops_at_a_breakpoint_of_the_project(place, up):
     assert frame["source"]["path"] == str(root / "wsgi.py") and frame["line"] == 7
     editor.send("continue", threadId=stopped["threadId"])
     assert asked.wait().body == b"MARK 42"
+
+
+def test_an_ordinary_user_debugs_too(ordinary):
+    run = plain(ordinary, ordinary.project(FILES))
+    run.wait_output(b" ready ")
+    asked = Asked(ordinary, "/stop")
+    run.wait_output(b"out (Pdb) ")
+    run.type(b"c\n")
+    assert asked.wait().body == b"MARK 42"
+    run.signal(2)
+    assert run.wait_exit() == 0
+
+
+def test_without_mounts_and_broker_a_breakpoint_works_too(place):
+    run = PtyRun(place, "up", place.project(FILES), "--debug", "--plain", "--host", place.address,
+                 env={"NO_COLOR": "1", "LEANLOCAL_SANDBOX_DENY": "mount,notify"})
+    run.wait_output(b" ready ")
+    asked = Asked(place, "/stop")
+    run.wait_output(b"out (Pdb) ")
+    run.type(b"p 6 * 7\nc\n")
+    assert asked.wait().body == b"MARK 42"
+    run.signal(2)
+    assert run.wait_exit() == 0
