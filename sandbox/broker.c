@@ -141,6 +141,12 @@ static uint16_t actual_of(int fd, char out[static 64])
     return port;
 }
 
+// As actual_of() prints them.
+static bool is_local(const char *address)
+{
+    return strncmp(address, "127.", 4) == 0 || strcmp(address, "::1") == 0;
+}
+
 static int option_of(int fd, int level, int name)
 {
     int value = 0;
@@ -297,7 +303,8 @@ static int do_listen(struct broker *broker, int fd, const struct broker_socket *
 {
     struct wire_socket told = {.errnum = 0};
     told.actual_port = actual_of(fd, told.actual_address);
-    if (told.actual_port == 0 && socket->type == SOCK_STREAM) {
+    // Never bound, or bound by a connection that was given up, whose port is told for ever.
+    if (socket->type != SOCK_DGRAM && !is_local(told.actual_address)) {
         struct broker_decision decision;
         broker_decide_unbound(&broker->rule, socket, &decision);
         int errnum = perform(broker, fd, socket, &decision);

@@ -1,5 +1,6 @@
 """The port broker: every bind lands on the instance's own loopback address, whatever the app asks for."""
 
+import errno
 import os
 import signal
 import socket
@@ -7,7 +8,7 @@ import subprocess
 
 import pytest
 
-from boxes import PYTHON, end, marked, new_address, wait_for
+from boxes import PYTHON, children, end, marked, new_address, wait_for
 from helpers.census import listeners
 
 SERVE = """
@@ -403,6 +404,84 @@ signal.setitimer(signal.ITIMER_REAL, 0); print('done', len(hits) > 0)
 """
     _, result = broker_python(brokered, script, deny=deny)
     assert result.stdout == "done True\n", result
+
+
+@pytest.mark.parametrize("interrupts", [False, True])
+def test_alarms_during_bind_listen_and_accept(brokered, deny, interrupts):
+    """One each 20 ms, as a profiler has it, and three of them while each accept() waits."""
+    script = """
+import os, select, signal
+alarms = []
+signal.signal(signal.SIGALRM, lambda *_: alarms.append(1)); signal.siginterrupt(signal.SIGALRM, %s)
+signal.setitimer(signal.ITIMER_REAL, 0.02, 0.02)
+s = socket.socket(); s.bind(('', 3000)); s.listen(9)
+if os.fork() == 0:
+    for _ in range(4):
+        select.select([], [], [], 0.06); socket.create_connection(('127.0.0.1', 3000)).close()
+    os._exit(0)
+print([s.accept()[0].getsockname()[1] for _ in range(4)], len(alarms) > 3)
+""" % interrupts
+    _, result = broker_python(brokered, script, deny=deny)
+    assert result.stdout == "[3000, 3000, 3000, 3000] True\n", result
+
+
+def test_children_accept_on_one_socket(brokered, deny):
+    """The other kind of pre-fork server; its clients reach all of them by the port that is written in."""
+    script = """
+import os
+s = serve(socket.AF_INET, '0.0.0.0')
+for _ in range(4):
+    if os.fork() == 0:
+        c, _ = s.accept(); c.sendall(str(os.getpid()).encode()); c.close(); os._exit(0)
+s.close()
+print(len({socket.create_connection(('127.0.0.1', 3000)).recv(20) for _ in range(4)}))
+"""
+    _, result = broker_python(brokered, script, deny=deny)
+    assert result.stdout == "4\n", result
+    assert len(brokered.events("listening")) == 1
+
+
+def test_no_detour_leads_beyond_loopback(brokered, deny):
+    """A port had by a connection that was given up; a transparent or free bind; the newer kind of stream."""
+    script = """
+import ctypes
+libc = ctypes.CDLL(None)
+out = []
+s = serve(socket.AF_INET, '', port=3001)
+c = socket.socket(); c.connect(('127.0.0.1', 3001)); libc.connect(c.fileno(), bytes(16), 16); c.listen(1)
+out.append(c)
+for port, level, option in ((3002, socket.IPPROTO_IP, 15), (3003, socket.SOL_SOCKET, socket.SO_REUSEPORT)):  # 15: IP_FREEBIND
+    f = socket.socket(); f.setsockopt(level, option, 1); f.bind(('192.0.2.7', port)); f.listen(1)
+    out.append(f)
+try:
+    m = socket.socket(socket.AF_INET, socket.SOCK_STREAM, 262); m.bind(('0.0.0.0', 3300)); m.listen(1)  # MPTCP
+    out.append(m)
+except OSError:
+    pass  # not in this kernel
+print({each.getsockname()[0] for each in out})
+"""
+    own, result = broker_python(brokered, script, deny=deny)
+    assert result.stdout == "{'%s'}\n" % own, result
+
+
+@pytest.mark.parametrize("name,expected", [("io-uring", "ENOSYS"), ("x32", "ENOSYS"), ("int80", "ENOSYS"),
+                                           ("clone3", "ENOSYS"), ("unshare-user", "EPERM")])
+def test_ways_around_the_broker_are_refused(brokered, deny, name, expected):
+    program = brokered.path("sandbox_attack")
+    result = brokered.run(program, name, deny=deny, options=options(new_address(), "--bind", "%s:%s" % (program, program)))
+    assert result.stdout.strip() == expected, result
+
+
+def test_without_init_no_app(brokered, deny):
+    """Who would answer its calls? It ends, asleep in accept() or not, and so does what it has forked."""
+    script = SERVE + "import os\ns = serve(socket.AF_INET, '')\nos.fork()\nprint('up', flush=True)\ns.accept()"
+    own = new_address()
+    process = brokered.start(PYTHON, "-c", script, deny=deny, options=options(own))
+    assert process.stdout.readline() + process.stdout.readline() == "up\nup\n"
+    os.kill(children(process.pid)[0], signal.SIGKILL)
+    process.communicate(timeout=5)
+    wait_for(lambda: not marked(brokered.mark), "all to be gone", 3)
+    assert socket.socket().connect_ex((own, 3000)) == errno.ECONNREFUSED
 
 
 def test_many_binds_do_not_block_init(brokered, deny):
