@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 #include "sandbox/base/cleanup.h"
 #include "sandbox/base/clock.h"
@@ -159,8 +160,31 @@ static int compare(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
+// The same command without a sandbox: from fork until exec, which ends the pipe.
+static int64_t start_plainly(const struct run *run)
+{
+    int ends[2];
+    char byte;
+    int64_t before = clock_now_us();
+    if (pipe2(ends, O_CLOEXEC) < 0) {
+        return -1;
+    }
+    pid_t pid = fork();
+    if (pid == 0) {
+        execve(run->command.argv[0], run->command.argv, run->command.env);
+        _exit(127);
+    }
+    close(ends[1]);
+    ssize_t got = read(ends[0], &byte, 1);
+    int64_t after = clock_now_us();
+    close(ends[0]);
+    waitpid(pid, NULL, 0);
+    return got == 0 ? after - before : -1;
+}
+
 static int measure(struct run *run, const struct sandbox_host *host)
 {
+    int64_t *plain = mem_alloc(sizeof *plain * (size_t)run->times);
     int64_t *parked = mem_alloc(sizeof *parked * (size_t)run->times);
     int64_t *started = mem_alloc(sizeof *started * (size_t)run->times);
     int64_t *ended = mem_alloc(sizeof *ended * (size_t)run->times);
@@ -171,14 +195,19 @@ static int measure(struct run *run, const struct sandbox_host *host)
         parked[i] = run->parked_us - run->spawned_us;
         started[i] = run->started_us - run->spawned_us;
         ended[i] = clock_now_us() - run->spawned_us;
+        plain[i] = start_plainly(run);
     }
     size_t count = (size_t)run->times;
     qsort(parked, count, sizeof *parked, compare);
     qsort(started, count, sizeof *started, compare);
     qsort(ended, count, sizeof *ended, compare);
-    printf("parked_us=%lld started_us=%lld ended_us=%lld p90_started_us=%lld\n",
+    qsort(plain, count, sizeof *plain, compare);
+    printf("parked_us=%lld started_us=%lld ended_us=%lld p90_started_us=%lld plain_us=%lld "
+           "min_started_us=%lld min_plain_us=%lld\n",
            (long long)parked[count / 2], (long long)started[count / 2], (long long)ended[count / 2],
-           (long long)started[count * 9 / 10]);
+           (long long)started[count * 9 / 10], (long long)plain[count / 2], (long long)started[0],
+           (long long)plain[0]);
+    free(plain);
     free(parked);
     free(started);
     free(ended);
