@@ -10,11 +10,13 @@
 
 #define RECORD_MAX 8192
 
-// Where the record says: a dead engine's groups may be below another group than ours.
-static void sweep_groups(const char *run_dir)
+// Files first, since others wait for them; then its groups, where its record says: they may be
+// below another group than ours.
+static void remove_run(const char *run_dir)
 {
     auto_free char *path = fs_join(run_dir, REMOVE_GROUPS);
     auto_free char *record = fs_read(path, RECORD_MAX, NULL, NULL);
+    fs_remove_tree(run_dir, NULL);
     if (record) {
         cgroup_sweep(record);
     }
@@ -27,8 +29,7 @@ int remove_helper_main(int argc, char **argv)
     while (entries && (entry = readdir(entries))) {
         if (str_starts_with(entry->d_name, REMOVE_PREFIX)) {
             auto_free char *path = fs_join(argv[2], entry->d_name);
-            sweep_groups(path);
-            fs_remove_tree(path, NULL);
+            remove_run(path);
         }
     }
     if (entries) {

@@ -208,7 +208,7 @@ def test_main_job(make_place, leg):
     (root / "wsgi.py").write_text(WSGI.replace("one", "three"))
     instance.wait_body(b"hi three")
     assert instance.stop() in (0, 130)
-    assert place.private_directories == []
+    wait_for(lambda: not place.private_directories, "the private directories to go", 3)
 
 
 @pytest.mark.parametrize("leg", LEGS)
@@ -225,7 +225,7 @@ def test_commands(make_place, leg):
     uid, cwd, home = done.stdout.split()
     assert uid != "0" and cwd == home + "/app"
     place.assert_nothing_left()
-    assert place.private_directories == []
+    wait_for(lambda: not place.private_directories, "the private directories to go", 3)
 
 
 @pytest.mark.parametrize("leg", ["container-root", "container-user", "user", "nested", "no-pid-namespace-root",
@@ -238,7 +238,7 @@ def test_each_death(make_place, leg, victim):
     if victim == "client":
         os.kill(instance.pid, signal.SIGKILL)
         instance.assert_gone(3)
-        assert place.private_directories == []
+        wait_for(lambda: not place.private_directories, "the private directories to go", 3)
     elif victim == "engine":
         os.kill(instance.engine_pid(), signal.SIGKILL)
         assert instance.wait_exit(3) == 3
