@@ -1,9 +1,9 @@
 // What: the engine's event loop: descriptors, timers, signals, child processes, "later".
 // Why: one thread, nothing blocks longer than 10 ms. It is sd-event inside; no sd_ type leaves
-// loop.c. Order: callbacks run one at a time, in priority order; a callback may free any source,
-// its own too.
-//      Objects on the loop close in two steps: stop now (no more callbacks), memory at the turn's
-//      end.
+//      loop.c.
+// Order: callbacks run one at a time, in priority order; a callback may free any source, its own
+//        too. Objects on the loop close in two steps: stop now (no more callbacks), memory at the
+//        turn's end.
 // Owns: a source is owned by who added it: loop_source_free(). The descriptor stays the caller's.
 // Not: for the gateway's sockets; they live in one nested epoll (DESIGN 3).
 #ifndef EMULATOR_LOOP_H

@@ -1,16 +1,15 @@
 // What: control groups of our own, one or two for a process tree: the memory that is charged to it,
-// a
-//       share of the processors.
+//       a share of the processors.
 // Why: anonymous memory, each shared page once, at the price of one read; half a processor; and the
 //      kernel as a backstop should a tree grow faster than anybody looks.
 // Order: cgroup_probe() once (finds our own groups and makes one below them, to see); then for each
 //        tree cgroup_new(), the tree's first process joins by itself (sandbox_spec.groups), reads,
 //        cgroup_free() when the tree is gone. cgroup_sweep() of what a dead owner had.
 // Owns: the directories it makes, named PREFIX...; nothing else is ever touched but, with v2, our
-// own
-//       group's list of what its children may count.
+//       own group's list of what its children may count.
 // Not: an error where nothing can be had: the place says why, and the caller looks at the tree
-// itself. Sources: cgroups(7), Documentation/admin-guide/cgroup-v2.rst and cgroup-v1/memory.rst.
+//      itself.
+// Sources: cgroups(7), Documentation/admin-guide/cgroup-v2.rst and cgroup-v1/memory.rst.
 #ifndef SANDBOX_CGROUP_H
 #define SANDBOX_CGROUP_H
 

@@ -1,6 +1,8 @@
 // What: lets a process, and what it starts from then on, run on a few processors only.
 // Why: what the platform's quota of processors is where no cgroup can be had, and for builds
-// (P-66). Owns: nothing. Not: a share of one processor; that takes a cgroup.
+//      (P-66).
+// Owns: nothing.
+// Not: a share of one processor; that takes a cgroup.
 #ifndef SANDBOX_PROCESSORS_H
 #define SANDBOX_PROCESSORS_H
 

@@ -1,7 +1,10 @@
 // What: the full-screen client: its state, what keys do to it, and how it is drawn; and the loop
-// that runs it. Why: state and drawing are pure, so that goldens and the script mode drive them
-// without a terminal. Order: screen_run() is all that commands call. Tests: app_init,
-// app_snapshot/app_event, app_key, app_draw. Owns: the panes' state. The client stays the caller's.
+//       that runs it.
+// Why: state and drawing are pure, so that goldens and the script mode drive them without a
+//      terminal.
+// Order: screen_run() is all that commands call. Tests: app_init, app_snapshot/app_event, app_key,
+//        app_draw.
+// Owns: the panes' state. The client stays the caller's.
 // Not: curses (screen.c alone), the engine's decisions.
 #ifndef TUI_APP_H
 #define TUI_APP_H

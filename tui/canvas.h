@@ -1,10 +1,9 @@
 // What: a rectangle of cells that panes draw into; and how it looks as text, for goldens and the
-// script mode. Why: draw functions stay pure; only screen.c knows a terminal. Wide characters are
-// never split: one that does
-//      not fit into the last column leaves a blank there.
-// ASCII: with canvas.ascii every mark and frame is replaced by one table (SCREENS.md): ● ✓ ✗ ▶ – ·
-// … become
-//      o ok x > - . .. and frames +-|. Draw code and translations always say the Unicode form.
+//       script mode.
+// Why: draw functions stay pure; only screen.c knows a terminal. Wide characters are never split:
+//      one that does not fit into the last column leaves a blank there. ASCII: with canvas.ascii
+//      every mark and frame is replaced by one table (SCREENS.md): ● ✓ ✗ ▶ – · … become o ok x > -
+//      . .. and frames +-|. Draw code and translations always say the Unicode form.
 // Owns: its cells.
 #ifndef TUI_CANVAS_H
 #define TUI_CANVAS_H

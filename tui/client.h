@@ -1,12 +1,10 @@
 // What: our side of the control socket: lines of JSON out, parsed messages in.
 // Why: the screen, the plain printer and every command speak to the engine through this one door.
 // Order: client_connect() or client_from_fd(); then either client_call() (commands: blocks, with a
-// limit) or a
-//      poll loop: client_fd() readable -> client_read(), then client_next() until it says false;
-//      client_wants_write() -> poll for writing -> client_flush().
+//        limit) or a poll loop: client_fd() readable -> client_read(), then client_next() until it
+//        says false; client_wants_write() -> poll for writing -> client_flush().
 // Owns: the descriptor. Buffers are bounded: a line in by PROTOCOL_LINE_MAX, lines out by
-// CLIENT_OUT_MAX;
-//      an engine that exceeds either counts as closed.
+//       CLIENT_OUT_MAX; an engine that exceeds either counts as closed.
 // Not: what commands mean (control/protocol.h).
 #ifndef TUI_CLIENT_H
 #define TUI_CLIENT_H

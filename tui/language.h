@@ -1,8 +1,8 @@
 // What: the locale and the catalogue: which language the program speaks and whether it may draw
-// beyond ASCII. Why: zh_CN must show where that locale was never generated, and gettext is silent
-// there: it ignores every
-//      catalogue in the C locale, and since glibc 2.39 in C.UTF-8 too. So we read the .mo file
-//      ourselves.
+//       beyond ASCII.
+// Why: zh_CN must show where that locale was never generated, and gettext is silent there: it
+//      ignores every catalogue in the C locale, and since glibc 2.39 in C.UTF-8 too. So we read the
+//      .mo file ourselves.
 // Order: language_init() first thing in main(), before any output and any thread of curses.
 // Sources: gettext manual "Locating Message Catalogs", "The Format of GNU MO Files"; setlocale(3).
 // Owns: the mapped catalogue, for the life of the process.

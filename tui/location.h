@@ -1,6 +1,7 @@
 // What: "File "/home/leanengine/app/app.py", line 12" and "app.py:12:" -> a file of the project and
-// a line. Why: the editor has to open where it broke; the app sees other paths than the developer
-// (DESIGN 9).
+//       a line.
+// Why: the editor has to open where it broke; the app sees other paths than the developer (DESIGN
+//      9).
 #ifndef TUI_LOCATION_H
 #define TUI_LOCATION_H
 

@@ -1,12 +1,11 @@
 // What: a window onto the journal: which records are seen, how they wrap, scrolling, following,
-// searching. Why: Logs and Build are the same window with different rules of what belongs there;
-// memory holds only the
-//      rows on screen, whatever the log's size.
+//       searching.
+// Why: Logs and Build are the same window with different rules of what belongs there; memory holds
+//      only the rows on screen, whatever the log's size.
 // Order: log_view_update() with the size, then log_view_draw(); keys through log_view_key().
 // Owns: the rows of the window.
 // Bounds: one update or search step looks at LOG_VIEW_WALK_MAX records at most, so that a flood of
-// lines
-//      that are filtered away can not hold the screen.
+//         lines that are filtered away can not hold the screen.
 #ifndef TUI_LOG_VIEW_H
 #define TUI_LOG_VIEW_H
 

@@ -1,11 +1,9 @@
 // What: a pane: one struct of operations, one file, one row in panes.def.
 // Why: panes know the model and a canvas, nothing of each other, of curses or of the socket. What a
-// key
-//      changes outside the pane comes back as effect bits, which one place (app.c, app_loop.c)
+//      key changes outside the pane comes back as effect bits, which one place (app.c, app_loop.c)
 //      applies.
 // Order: init; then for every frame in which it is visible: update (may read the log for the rows
-// that will be
-//      seen), draw (pure); key whenever it is focused; release.
+//        that will be seen), draw (pure); key whenever it is focused; release.
 // Owns: its state.
 #ifndef TUI_PANE_H
 #define TUI_PANE_H

@@ -1,8 +1,10 @@
 // What: the plain printer: the engine's events and the app's output as lines, one event a line, no
-// redraw. Why: for pipes, CI, `TERM=dumb` and --plain; the same client protocol as the full screen
-// (DESIGN 2, 3). Order: the caller has sent "start" (or "hello"); plain_run() subscribes, prints,
-// and returns when the engine ends. Owns: nothing: the client stays the caller's. Puts its signal
-// handlers back on return.
+//       redraw.
+// Why: for pipes, CI, `TERM=dumb` and --plain; the same client protocol as the full screen (DESIGN
+//      2, 3).
+// Order: the caller has sent "start" (or "hello"); plain_run() subscribes, prints, and returns when
+//        the engine ends.
+// Owns: nothing: the client stays the caller's. Puts its signal handlers back on return.
 #ifndef TUI_PLAIN_H
 #define TUI_PLAIN_H
 

@@ -1,10 +1,10 @@
 // What: the terminal: a canvas goes out, keys come in. The only module that knows curses.
 // Why: everything else stays pure; the terminal is restored whatever ends the program.
 // Order: screen_open .. screen_show / screen_read_key .. screen_close. One at a time: a terminal is
-// one. Owns: the terminal's modes, and handlers of crash signals (SEGV, ABRT, BUS, FPE, ILL) that
-// restore it and
-//      raise again.
-// Headless (script mode without a terminal): screen_open with size, no curses at all.
+//        one.
+// Owns: the terminal's modes, and handlers of crash signals (SEGV, ABRT, BUS, FPE, ILL) that
+//       restore it and raise again. Headless (script mode without a terminal): screen_open with
+//       size, no curses at all.
 #ifndef TUI_SCREEN_H
 #define TUI_SCREEN_H
 

@@ -1,6 +1,8 @@
 // What: the lines around the panes: can it serve, the pipeline, meters or progress, the summary,
-// the footer. Why: the status line says one thing first; every figure keeps its column; what does
-// not fit goes whole. Owns: nothing; pure.
+//       the footer.
+// Why: the status line says one thing first; every figure keeps its column; what does not fit goes
+//      whole.
+// Owns: nothing; pure.
 #ifndef TUI_STATUS_H
 #define TUI_STATUS_H
 

@@ -1,11 +1,10 @@
 // What: text as it meets the screen: its width in columns, and bytes from outside made harmless.
 // Why: logs, headers and file names hold any bytes. One function reads them for everybody: it keeps
-// colours
-//      (SGR) and neutralises the rest, so that an app's output can not move the cursor, rename the
-//      window, answer queries or reorder a line (bidi controls).
+//      colours (SGR) and neutralises the rest, so that an app's output can not move the cursor,
+//      rename the window, answer queries or reorder a line (bidi controls).
 // Owns: nothing; pure. Widths are wcwidth()'s, the same that ncurses uses: LC_CTYPE must be set.
 // Sources: ECMA-48 §8.3.117 (SGR), §5.4 (control sequences), §5.6 (control strings); UAX #9 (bidi
-// controls).
+//          controls).
 #ifndef TUI_TEXT_H
 #define TUI_TEXT_H
 

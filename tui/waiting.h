@@ -1,10 +1,9 @@
 // What: what is waited for, in one line: "install: 12 s: Collecting flask".
 // Why: nothing waits silently; plain lines and exec's progress say it when nothing else was said
-// for
-//      WAITING_EVERY_MS. An idle engine is not asked: it must not wake up (DESIGN 13).
+//      for WAITING_EVERY_MS. An idle engine is not asked: it must not wake up (DESIGN 13).
 // Order: waiting_event() with each event, waiting_said() after each line; in the poll loop
-//      waiting_timeout_ms() and waiting_turn(), which asks the engine; waiting_reply() with
-//      replies.
+//        waiting_timeout_ms() and waiting_turn(), which asks the engine; waiting_reply() with
+//        replies.
 // Owns: nothing.
 #ifndef TUI_WAITING_H
 #define TUI_WAITING_H

@@ -1,5 +1,6 @@
 // What: what the files of this room share: blame.c (who is asked in which order), judge_*.c (which
-//       cause), scene.c (whose file it is), phrase.c (the words). Not: for anybody else.
+//       cause), scene.c (whose file it is), phrase.c (the words).
+// Not: for anybody else.
 #ifndef EMULATOR_BLAME_INTERNAL_H
 #define EMULATOR_BLAME_INTERNAL_H
 

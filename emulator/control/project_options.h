@@ -1,11 +1,13 @@
 // What: the values of options: what an option's row allows, and those that a project sets itself in
-//      `.leanlocal.yaml` (same names as on the command line).
-//      Besides them one list, `persist`: paths of the app that `up` keeps (instance/kept.h).
+//       `.leanlocal.yaml` (same names as on the command line). Besides them one list, `persist`:
+//       paths of the app that `up` keeps (instance/kept.h).
 // Why: everybody who works on a project gets the same port, region and env file without typing
-// them. Order: project_options_read() after the command line; what was given there stays (it is
-// stronger). Sources: DESIGN 2. The file is never part of the project: not uploaded, no reason to
-// deploy. Owns: nothing; options is the caller's tree. Not: which options there are. Callers bring
-// their rows (tui/options.def).
+//      them.
+// Order: project_options_read() after the command line; what was given there stays (it is
+//        stronger).
+// Sources: DESIGN 2. The file is never part of the project: not uploaded, no reason to deploy.
+// Owns: nothing; options is the caller's tree.
+// Not: which options there are. Callers bring their rows (tui/options.def).
 #ifndef EMULATOR_CONTROL_PROJECT_OPTIONS_H
 #define EMULATOR_CONTROL_PROJECT_OPTIONS_H
 

@@ -1,19 +1,17 @@
 // What: all that crosses between the engine and its clients (screen, plain printer, commands,
-// tests): commands,
-//       events, snapshot; and how they stand on the wire.
+//       tests): commands, events, snapshot; and how they stand on the wire.
 // Why: one schema, versioned; the engine never draws and the screen never decides.
 // Wire: a UNIX stream socket; one JSON object a line, both ways, at most PROTOCOL_LINE_MAX bytes.
 //       client -> engine  {"command":"restart","id":7, ...arguments}
 //       engine -> client  {"reply":7,"ok":true, ...} or {"reply":7,"ok":false,"error":{...}}
-//                         {"event":{...}}          when subscribed to events (in the journal too,
-//                         same JSON)
-//                         {"snapshot":{...}}       when subscribed; whole, at most 30 a second,
-//                         when changed
-//                         {"journal":{"last":123}} when subscribed and the journal grew, at most 30
-//                         a second
+//       and when subscribed:
+//         {"event":{...}}            as in the journal, the same JSON
+//         {"snapshot":{...}}         whole, when changed, at most 30 a second
+//         {"journal":{"last":123}}   when the journal grew, at most 30 a second
 //       The log itself is read from the journal's files (logs/journal.h), never sent.
 // Order: the first command is "start" (only on the socket the engine was born with) or "hello"
-// (attach). Owns: decode functions fill structs that own their strings: *_release().
+//        (attach).
+// Owns: decode functions fill structs that own their strings: *_release().
 #ifndef EMULATOR_CONTROL_PROTOCOL_H
 #define EMULATOR_CONTROL_PROTOCOL_H
 
@@ -150,25 +148,26 @@ bool snapshot_decode(const struct cJSON *tree, struct snapshot *ret_snapshot);
 const char *serving_name(enum serving serving);
 
 // ---- commands: rows of commands.def ----
-// start     {mode:"up|verify|build|exec|env|explain", options:{...}, host_env:[...]} (engine's own
-//           socket only; the project's directory is the engine's argument) hello     {} ->
-//           {protocol, snapshot} subscribe
-// {events:bool, snapshot:bool, journal:bool} status    {}                      -> {snapshot}
-// restart   {reschedule:bool}       a new instance of the same version; as the platform moves one
-// reload    {}                      cut a version and deploy it, as a save would
-// rebuild   {no_cache:bool}
-// install_python {}                 the one of the snapshot's install_offer
-// cancel    {}                      ends the installation; nothing of it is left
-// type      {text:"n\r"}            keys for the terminal of the app (--debug)
-// stop      {}                      -> ok, then the engine ends
-// run       {terminal:bool, term:"xterm"} with 4 descriptors (SCM_RIGHTS): the command's three and
-//           its words (sandbox/base/words.h) -> {status}   (exec mode)
-// signal    {number:2}              to the command of "run"
-// environment {reveal:bool}         -> {variables:[{name,value,source,secret}]}
-// explain   {section:"python", reveal:bool} -> {sections:[{name, title, rows, notices, error}],
-// code}
-//           (mode explain only; see engine/explain.h)
-// why       {path} -> {why:{path, exists, uploaded, effect, text, by, rule}} (mode explain only)
+// start       {mode:"up|verify|build|exec|env|explain", options:{...}, host_env:[...]}
+//             the engine's own socket only; the project's directory is the engine's argument
+// hello       {}                        -> {protocol, snapshot}
+// subscribe   {events:bool, snapshot:bool, journal:bool}
+// status      {}                        -> {snapshot}
+// restart     {reschedule:bool}         a new instance of the same version
+// reload      {}                        cut a version and deploy it, as a save would
+// rebuild     {no_cache:bool}
+// install_python {}                     the one of the snapshot's install_offer
+// cancel      {}                        ends the installation; nothing of it is left
+// type        {text:"n\r"}              keys for the terminal of the app (--debug)
+// stop        {}                        -> ok, then the engine ends
+// run         {terminal:bool, term:"xterm"}  -> {status}   (mode exec)
+//             with 4 descriptors (SCM_RIGHTS): the command's three and its words (base/words.h)
+// signal      {number:2}                to the command of "run"
+// environment {reveal:bool}             -> {variables:[{name,value,source,secret}]}
+// explain     {section:"python", reveal:bool}
+//             -> {sections:[{name, title, rows, notices, error}], code}  (mode explain; explain.h)
+// why         {path}                    -> {why:{path, exists, uploaded, effect, text, by, rule}}
+//             (mode explain)
 enum command_kind {
 #define COMMAND(id, name) COMMAND_##id,
 #include "emulator/control/commands.def"

@@ -4,10 +4,9 @@
 // Order: doctor_look() once. It needs no project and no engine, starts nothing but probes, and
 //        writes nothing.
 // Owns: the tree is the caller's. Shape: {level, code, program, checks: [{id, section, title,
-// works,
-//       required, value, how, reason, errno, lost, cause, mend, commands: [lines]}]}; texts are in
-//       the reader's language; level, id, section and cause are names that stay. code: 0 at level
-//       full or container with all that `up` requires, else 3.
+//       works, required, value, how, reason, errno, lost, cause, mend, commands: [lines]}]}; texts
+//       are in the reader's language; level, id, section and cause are names that stay. code: 0 at
+//       level full or container with all that `up` requires, else 3.
 #ifndef EMULATOR_DOCTOR_DOCTOR_H
 #define EMULATOR_DOCTOR_DOCTOR_H
 

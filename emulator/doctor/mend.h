@@ -1,6 +1,5 @@
 // What: why a feature of the sandbox is missing on this host, and what mends it. The causes are
-// rows
-//       of causes.def; which one it is, is decided here from the errno and from what was read.
+//       rows of causes.def; which one it is, is decided here from the errno and from what was read.
 // Why: the same EPERM comes from Ubuntu's AppArmor rule, Docker's filter or a sysctl, and each has
 //      its own, narrow way out.
 // Owns: nothing; mend_commands() is the caller's.

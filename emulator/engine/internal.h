@@ -1,6 +1,6 @@
 // What: the engine's one state, shared by its files: engine.c (life), deployment.c (the life of a
-// save),
-//       rollout.c (instances and traffic), announce.c (events), snapshot.c, requests.c (commands).
+//       save), rollout.c (instances and traffic), announce.c (events), snapshot.c, requests.c
+//       (commands).
 // Not: for anybody else.
 #ifndef EMULATOR_ENGINE_INTERNAL_H
 #define EMULATOR_ENGINE_INTERNAL_H

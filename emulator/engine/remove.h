@@ -1,9 +1,8 @@
 // What: the helper "leanlocal @remove DIR": removes what engines have left to be removed below DIR,
 //       and the control groups that a dead one had.
 // Why: a version store of a large project takes seconds to unlink; neither the start nor the end of
-// an engine
-//       waits for that. What is to go has been renamed to REMOVE_PREFIX..., so nobody takes it for
-//       alive.
+//      an engine waits for that. What is to go has been renamed to REMOVE_PREFIX..., so nobody
+//      takes it for alive.
 // Not: in a hurry: several may run at once, each takes what it finds.
 #ifndef EMULATOR_ENGINE_REMOVE_H
 #define EMULATOR_ENGINE_REMOVE_H

@@ -1,5 +1,5 @@
-// What: what running.c, verdict.c, size.c, cause.c and rollout.c know of each other. Not: for
-// anybody else.
+// What: what running.c, verdict.c, size.c, cause.c and rollout.c know of each other.
+// Not: for anybody else.
 #ifndef EMULATOR_ENGINE_RUNNING_H
 #define EMULATOR_ENGINE_RUNNING_H
 

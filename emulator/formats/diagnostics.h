@@ -1,6 +1,5 @@
 // What: what a parser or check has to say about the project besides its result: warnings and errors
-// with
-//       file, line and column.
+//       with file, line and column.
 #ifndef EMULATOR_FORMATS_DIAGNOSTICS_H
 #define EMULATOR_FORMATS_DIAGNOSTICS_H
 

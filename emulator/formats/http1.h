@@ -1,11 +1,11 @@
 // What: HTTP/1 on the wire: an incremental lexer for request heads, response heads and chunked
-// bodies. Why: no packaged library refuses all the smuggling shapes that nginx refuses (DESIGN 7).
-// What is refused,
-//      dropped or kept is one table, http1_rules.def, with a column per policy.
+//       bodies.
+// Why: no packaged library refuses all the smuggling shapes that nginx refuses (DESIGN 7). What is
+//      refused, dropped or kept is one table, http1_rules.def, with a column per policy.
 // Order: http1_head_init, then http1_head_feed with all bytes of the head so far, until it is not
-//      HTTP1_MORE; then the framing fields are valid. Chunked: http1_chunks_init,
-//      http1_chunks_feed. The result never depends on where the bytes were split
-//      (tests/fuzz/fuzz_http1.c).
+//        HTTP1_MORE; then the framing fields are valid. Chunked: http1_chunks_init,
+//        http1_chunks_feed. The result never depends on where the bytes were split
+//        (tests/fuzz/fuzz_http1.c).
 // Owns: nothing, allocates nothing; positions are offsets into the caller's bytes, which may move.
 // Not: limits on bodies, what to do next, writing (emulator/gateway).
 // Sources: RFC 9110, RFC 9112; HTTP.md row by row; P-150.

@@ -1,15 +1,12 @@
 // What: the platform's balancer in front of the instances, on 127.0.0.1:3000: accepts, parses each
-// request,
-//       chooses an instance per request, streams both ways.
+//       request, chooses an instance per request, streams both ways.
 // Why: a save swaps instances under running clients; in-flight requests finish on the old instance,
-// new
-//       ones (also on kept-alive connections) go to the new one, none is refused or delayed.
+//      new ones (also on kept-alive connections) go to the new one, none is refused or delayed.
 // Order: gateway_new (listens at once; requests are held until the first upstream is set), then
-//       gateway_set_upstreams at each switch, gateway_drain for the old one, gateway_free.
+//        gateway_set_upstreams at each switch, gateway_drain for the old one, gateway_free.
 // Owns: its sockets, in one nested epoll that is one source on the loop; one timer. Idle, nothing
-// wakes it.
-//      It raises the process's soft RLIMIT_NOFILE; children start with the old one
-//      (base/process.h).
+//       wakes it. It raises the process's soft RLIMIT_NOFILE; children start with the old one
+//       (base/process.h).
 // Not: gateway_free() from inside its own callbacks; everything else may be called there.
 // Sources: HTTP.md row by row, P-150 to P-158. Codec: formats/http1.h.
 #ifndef EMULATOR_GATEWAY_GATEWAY_H

@@ -1,14 +1,11 @@
 // What: the gateway's parts as they see each other.
 // Why: one request is an exchange between a client connection and an upstream connection; each of
-// the
-//      three has a file. Everything that can move is moved by gateway_client_run(), whoever woke
-//      it.
+//      the three has a file. Everything that can move is moved by gateway_client_run(), whoever
+//      woke it.
 // Order: sockets are edge-triggered, registered once and never modified; `readable` and `writable`
-// stay
-//      set until a call says EAGAIN, so not reading is all there is to back-pressure.
+//        stay set until a call says EAGAIN, so not reading is all there is to back-pressure.
 // Owns: endpoints and exchanges that have ended stay in memory until the turn's end (gateway_reap),
-// so
-//      that code up the stack may still look at `fd == -1` and `over`.
+//       so that code up the stack may still look at `fd == -1` and `over`.
 #ifndef EMULATOR_GATEWAY_INTERNAL_H
 #define EMULATOR_GATEWAY_INTERNAL_H
 

@@ -1,16 +1,14 @@
 // What: what one instance may use by its size (P-170), and the eye on it: anonymous memory,
-// processors,
-//       the one writable disk (P-130).
+//       processors, the one writable disk (P-130).
 // Why: the cloud kills what takes more memory than it has (P-172); an app that needs more must not
 //      pass here. Anonymous memory alone is judged: what lies in /tmp is disk, though the kernel
 //      charges both to one group (DESIGN 6, docs/decisions/0023).
 // Order: allowance_new(), then the sandbox is spawned with allowance_groups(), allowance_watch() of
-// its
-//        first process before anything starts in it; allowance_stir() whenever the app did
+//        its first process before anything starts in it; allowance_stir() whenever the app did
 //        something; allowance_free() when nothing of it is left.
 // Owns: its groups and one timer, which is the slower the less happens (allowance_pace).
 // Not: killing; on_over says that it is time to. Not what was taken and given back between two
-// looks.
+//      looks.
 #ifndef EMULATOR_INSTANCE_ALLOWANCE_H
 #define EMULATOR_INSTANCE_ALLOWANCE_H
 

@@ -1,11 +1,12 @@
 // What: one instance of the app ("web1"): a sandbox, its output, its life cycle.
-// Why: the life cycle is the same for a save, a verify and a later standby (DESIGN 13):
-//       preparing -> parked -> starting -> healthy -> draining -> gone. Variables that depend on
-//       the version are given at "go".
+// Why: the life cycle is the same for a save, a verify and a later standby (DESIGN 13): preparing
+//      -> parked -> starting -> healthy -> draining -> gone. Variables that depend on the version
+//      are given at "go".
 // Order: instance_new (preparing; parked when the sandbox says so) -> instance_go (starting) ->
-//       instance_mark_healthy -> instance_terminate (draining) -> on_gone -> instance_free.
-// Owns: the sandbox, both pipes (or the terminal), the splitters. Not: health probes and traffic
-// (the rollout's). Sources: P-126, P-120 (limits are marked, not enforced), P-173, P-174, P-176.
+//        instance_mark_healthy -> instance_terminate (draining) -> on_gone -> instance_free.
+// Owns: the sandbox, both pipes (or the terminal), the splitters.
+// Not: health probes and traffic (the rollout's).
+// Sources: P-126, P-120 (limits are marked, not enforced), P-173, P-174, P-176.
 #ifndef EMULATOR_INSTANCE_INSTANCE_H
 #define EMULATOR_INSTANCE_INSTANCE_H
 

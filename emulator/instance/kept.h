@@ -1,6 +1,5 @@
 // What: what a project keeps over saves and restarts (`persist:` in .leanlocal.yaml): named files
-// and
-//       directories of the app, in a directory of the host.
+//       and directories of the app, in a directory of the host.
 // Why: in the cloud nothing that is written outlives an instance (P-131); while one develops, a
 //      database that is empty after each save is in the way.
 // How: a directory is bound over the app's. A file is a link into the kept directory: what SQLite

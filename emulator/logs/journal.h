@@ -1,14 +1,15 @@
 // What: everything that scrolls by, in one order: the app's output, build output, and the engine's
-//      events. Segment files with an index; the engine writes, any number of clients read the files
-//      themselves.
+//       events. Segment files with an index; the engine writes, any number of clients read the
+//       files themselves.
 // Why: log bulk never goes through JSON trees, snapshots or the socket; memory holds no log. A
 //      flood costs disk up to a bound (oldest segments dropped and counted), never memory, and
 //      never blocks the app.
 // Order: writer: journal_create, journal_append..., journal_flush (once per loop turn),
-//      journal_close. reader: journal_open, journal_read(seq) ...; a reader polls journal_last()
-//      when the engine says that the journal grew (protocol event) and never blocks the writer.
+//        journal_close. reader: journal_open, journal_read(seq) ...; a reader polls journal_last()
+//        when the engine says that the journal grew (protocol event) and never blocks the writer.
 // Owns: the directory's files (0600) are the writer's; removed by journal_create of the next
-//      engine. Sources: P-120 (4096 characters, 600 lines a minute), P-121, P-126; DESIGN 9.
+//       engine.
+// Sources: P-120 (4096 characters, 600 lines a minute), P-121, P-126; DESIGN 9.
 #ifndef EMULATOR_LOGS_JOURNAL_H
 #define EMULATOR_LOGS_JOURNAL_H
 

@@ -1,13 +1,10 @@
-// What: the project's repository, asked through git itself: what HEAD has, and what differs.
-// Why git and not our own reading: worktrees, packed objects, filters and line ends are git's own,
-// and
-//      a Git deploy gets what a clone gets.
+// What: the project's repository, asked through git itself: what HEAD has, and what differs. Why
+//       git and not our own reading: worktrees, packed objects, filters and line ends are git's
+//       own, and a Git deploy gets what a clone gets.
 // Order: git_open, then any. Each call runs git and waits for it: for helpers, and for an engine
-// that
-//      only looks.
+//        that only looks.
 // Sources: P-220 (a Git deploy asks no .leanignore), P-12 (a project that is not the repository's
-// root
-//      needs a build root).
+//          root needs a build root).
 // Owns: git_release(); lists belong to the caller.
 #ifndef EMULATOR_VERSION_GIT_H
 #define EMULATOR_VERSION_GIT_H

@@ -1,8 +1,6 @@
 // What: cuts versions of what git has committed (`--from git`): a base, and a delta of what differs
-//      from it, as cut.h does for files.
-// Why not cut.h: what a Git deploy has is not on the disk but in HEAD; modes and links are kept,
-// and
-//      no rule of an upload applies (P-220).
+//       from it, as cut.h does for files. Why not cut.h: what a Git deploy has is not on the disk
+//       but in HEAD; modes and links are kept, and no rule of an upload applies (P-220).
 // Order: git_cut_version for each; the store and the removal of directories are cut.h's.
 // Owns: git_cut_release().
 #ifndef EMULATOR_VERSION_GIT_CUT_H

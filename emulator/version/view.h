@@ -1,14 +1,13 @@
 // What: the upload as the build sees it: which files are there, and where on the host their bytes
-//      lie. Over a version's directories, or over the live project with its ignore rules.
+//       lie. Over a version's directories, or over the live project with its ignore rules.
 // Why: everything that is read of an upload (leanengine.yaml, manifests, required files, wsgi.py)
-// is
-//      looked up here, so that a file which the upload leaves out is absent for all of them
+//      is looked up here, so that a file which the upload leaves out is absent for all of them
 //      (P-220).
 // Order: view_of_version() or view_of_directory(), view_enter() for a build root (P-11), lookups,
-//      view_release(). Paths are relative; "." and doubled slashes are fine, ".." finds nothing.
+//        view_release(). Paths are relative; "." and doubled slashes are fine, ".." finds nothing.
 // Rules: names are exact, also where the host's file system is not (P-14). In a version a deletion
-//      in an upper directory hides what is below; its links (only `--from git` keeps any) are
-//      followed inside the view, never out of it.
+//        in an upper directory hides what is below; its links (only `--from git` keeps any) are
+//        followed inside the view, never out of it.
 // Owns: what is returned belongs to the caller.
 #ifndef EMULATOR_VERSION_VIEW_H
 #define EMULATOR_VERSION_VIEW_H

@@ -1,6 +1,5 @@
 // What: the tree helper's state, shared by its files: helper.c (turns, cuts), helper_send.c (what
-// the
-//      engine is told), helper_news.c (what is news), helper_git.h (git instead of the files).
+//       the engine is told), helper_news.c (what is news), helper_git.h (git instead of the files).
 // Not: for anybody else; tree.h is the room's door.
 #ifndef EMULATOR_WATCH_HELPER_H
 #define EMULATOR_WATCH_HELPER_H

@@ -1,6 +1,5 @@
 // What: the tree helper's source when versions are cut from git (`--from git`): when HEAD is
-// another,
-//      what is other then, and the cut.
+//       another, what is other then, and the cut.
 // Why: a save changes nothing in a Git deploy; a commit, a checkout, a pull do. git writes refs by
 //      rename, so their directories are watched; what they mean is asked from git.
 // Order: helper_git_start; helper_git_events at each turn; helper_git_news when it said so; cuts.

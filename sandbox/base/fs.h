@@ -1,5 +1,6 @@
 // What: the few things done to files everywhere: read whole, write atomically, make and remove
-// trees. Owns: returned memory belongs to the caller. Descriptors are close-on-exec from birth.
+//       trees.
+// Owns: returned memory belongs to the caller. Descriptors are close-on-exec from birth.
 #ifndef BASE_FS_H
 #define BASE_FS_H
 

@@ -1,7 +1,6 @@
-// What: gettext's marks. _() translates now, N_() only marks for extraction (tables).
-// Why a hook: gettext ignores catalogues in the C and C.UTF-8 locales, where the program must still
-// speak
-//      Chinese; tui/language.h sets the hook. Without one every text stays English.
+// What: gettext's marks. _() translates now, N_() only marks for extraction (tables). Why a hook:
+//       gettext ignores catalogues in the C and C.UTF-8 locales, where the program must still speak
+//       Chinese; tui/language.h sets the hook. Without one every text stays English.
 #ifndef BASE_I18N_H
 #define BASE_I18N_H
 

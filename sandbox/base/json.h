@@ -1,6 +1,5 @@
 // What: cJSON behind one door: bounded parse with line and column, case-sensitive look-ups, ids and
-// times
-//       as strings (doubles lose 2^53+1), any bytes out as valid UTF-8.
+//       times as strings (doubles lose 2^53+1), any bytes out as valid UTF-8.
 // Owns: trees are cJSON trees; json_free() the root you hold.
 #ifndef BASE_JSON_H
 #define BASE_JSON_H

@@ -1,6 +1,5 @@
 // What: our own diagnostics, for the people who work on leanlocal. Off unless LEANLOCAL_DEBUG names
-// a
-//       file; never the terminal (the screen owns it).
+//       a file; never the terminal (the screen owns it).
 // Not: what the user should know; that is an event.
 #ifndef BASE_LOG_H
 #define BASE_LOG_H

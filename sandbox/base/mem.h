@@ -1,7 +1,6 @@
 // What: allocation that cannot fail, and small owned strings and lists of strings.
 // Why: out of memory is a bug to us (restore the terminal, print, abort); only the gateway's
-// request
-//      path checks, and it uses plain malloc.
+//      request path checks, and it uses plain malloc.
 // Owns: what is returned belongs to the caller, free() it.
 #ifndef BASE_MEM_H
 #define BASE_MEM_H

@@ -1,9 +1,7 @@
 // What: starting a process of ours or of the host, cleanly: signal mask and dispositions reset,
-// every
-//       descriptor closed but those named, its death tied to ours when asked.
+//       every descriptor closed but those named, its death tied to ours when asked.
 // Why: sd-event blocks signals, and children inherit blocked signals (DESIGN 3); helpers are
-// re-executed
-//      from our own executable, because a forked child keeps every descriptor.
+//      re-executed from our own executable, because a forked child keeps every descriptor.
 // Not: the sandbox's child, which has its own way (sandbox.h).
 #ifndef BASE_PROCESS_H
 #define BASE_PROCESS_H
