@@ -3,6 +3,7 @@
 import itertools
 import os
 import re
+import signal
 import subprocess
 
 from helpers.waiting import wait_for
@@ -68,12 +69,13 @@ class Screen:
 
     def exit_status(self):
         """None while it runs; else its code, or minus the signal."""
-        dead, status, signal = self._tmux(
-            "display-message", "-p", "#{pane_dead},#{pane_dead_status},#{pane_dead_signal}"
-        ).strip().split(",")
-        if dead != "1" or not status + signal:  # the terminal's end is seen before the program's
+        dead, status, signalled, server = self._tmux(
+            "display-message", "-p", "#{pane_dead},#{pane_dead_status},#{pane_dead_signal},#{pid}").strip().split(",")
+        if dead == "1" and not status + signalled:
+            # The terminal's end is seen before the program's, and now and then tmux 3.3 misses the latter.
+            os.kill(int(server), signal.SIGCHLD)
             return None
-        return int(status) if status else -int(signal)
+        return int(status) if status else -int(signalled) if signalled else None
 
     def wait_exit(self, limit_s=10):
         wait_for(lambda: self.exit_status() is not None, "the program to end", limit_s, self.capture)
