@@ -176,8 +176,8 @@ def test_only_up_debugs(place, run, name):
 
 
 def test_editors_find_interpreter_and_packages(place, run, wheelhouse):
-    wheelhouse.add("tiny", "1.0", {"tiny.py": "VALUE = 7\n"})
-    root = place.project({**FILES, "requirements.txt": "tiny\n"})
+    wheelhouse.add("foreditors", "1.0", {"tiny.py": "VALUE = 7\n"})  # no other test has made this layer
+    root = place.project({**FILES, "requirements.txt": "foreditors\n"})
     before = run("env", root, "--ide")
     assert before.returncode == 0 and "leanlocal build" in before.stdout
     assert run("build", root).returncode == 0

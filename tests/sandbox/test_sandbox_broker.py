@@ -265,7 +265,7 @@ asyncio.run(main())
 def test_a_call_that_may_wait_waits_for_a_full_queue(brokered, deny):
     script = """
 import threading, time
-s = socket.socket(); s.bind(('', 6380)); s.listen(0)
+s = socket.socket(); s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1); s.bind(('', 6380)); s.listen(0)
 first = [socket.create_connection(('127.0.0.1', 6380)) for _ in range(1)]
 done = []
 def late():
@@ -414,7 +414,7 @@ import os, select, signal
 alarms = []
 signal.signal(signal.SIGALRM, lambda *_: alarms.append(1)); signal.siginterrupt(signal.SIGALRM, %s)
 signal.setitimer(signal.ITIMER_REAL, 0.02, 0.02)
-s = socket.socket(); s.bind(('', 3000)); s.listen(9)
+s = socket.socket(); s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1); s.bind(('', 3000)); s.listen(9)
 if os.fork() == 0:
     for _ in range(4):
         select.select([], [], [], 0.06); socket.create_connection(('127.0.0.1', 3000)).close()
