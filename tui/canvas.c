@@ -161,14 +161,10 @@ int canvas_text(struct canvas *canvas, int row, int col, int end, enum style sty
 int canvas_textf(struct canvas *canvas, int row, int col, int end, enum style style,
                  const char *format, ...)
 {
-    auto_free char *text = NULL;
     va_list args;
     va_start(args, format);
-    int len = vasprintf(&text, format, args);
+    auto_free char *text = str_vprintf(format, args);
     va_end(args);
-    if (len < 0) {
-        abort();
-    }
     return canvas_text(canvas, row, col, end, style, text);
 }
 

@@ -87,21 +87,30 @@ static void complete_module(const struct trace *trace, struct symptom *symptom)
     }
 }
 
-// "No module named 'a.b'", "No module named a.b", "...; 'a' is not a package"
-static bool read_missing_module(const struct trace *trace, struct symptom *symptom)
+// The dotted name behind the words, in quotes or bare; rest: from there on.
+static bool find_named(struct slice message, const char *words, struct slice *ret_rest,
+                       struct slice *ret_name)
 {
-    static const char words[] = "No module named ";
-    long at = slice_find(trace->message, words);
+    long at = slice_find(message, words);
     if (at < 0) {
         return false;
     }
-    struct slice rest = slice_from(trace->message, (size_t)at + strlen(words));
+    struct slice rest = slice_from(message, (size_t)at + strlen(words));
     struct slice name;
     if (!rest.len || (*rest.at != '\'' && *rest.at != '"') || !slice_quoted(rest, 0, &name)) {
         name = rest;
     }
-    name = slice_dotted(name);
-    if (!name.len) {
+    *ret_rest = rest;
+    *ret_name = slice_dotted(name);
+    return true;
+}
+
+// "No module named 'a.b'", "No module named a.b", "...; 'a' is not a package"
+static bool read_missing_module(const struct trace *trace, struct symptom *symptom)
+{
+    struct slice rest;
+    struct slice name;
+    if (!find_named(trace->message, "No module named ", &rest, &name) || !name.len) {
         return false;
     }
     symptom->kind = SYMPTOM_MODULE;
@@ -127,17 +136,12 @@ static struct slice place_of(struct slice message)
 // "cannot import name 'x' from 'a.b' (/path)", "cannot import name x"
 static bool read_missing_name(const struct trace *trace, struct symptom *symptom)
 {
-    static const char words[] = "cannot import name ";
-    long at = slice_find(trace->message, words);
-    if (at < 0) {
+    struct slice rest;
+    struct slice name;
+    if (!find_named(trace->message, "cannot import name ", &rest, &name)) {
         return false;
     }
-    struct slice rest = slice_from(trace->message, (size_t)at + strlen(words));
-    struct slice name;
-    if (!rest.len || (*rest.at != '\'' && *rest.at != '"') || !slice_quoted(rest, 0, &name)) {
-        name = rest;
-    }
-    slice_copy(slice_dotted(name), symptom->name, sizeof symptom->name);
+    slice_copy(name, symptom->name, sizeof symptom->name);
     long from = slice_find(rest, " from ");
     struct slice module;
     if (from >= 0 && slice_quoted(rest, (size_t)from, &module)) {

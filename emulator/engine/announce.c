@@ -65,11 +65,8 @@ void announce_notice(struct engine *engine, const char *severity, const char *ru
                      const char *cloud, const char *mend, const char *format, ...)
 {
     va_list args;
-    auto_free char *text = NULL;
     va_start(args, format);
-    if (vasprintf(&text, format, args) < 0) {
-        text = NULL;
-    }
+    auto_free char *text = str_vprintf(format, args);
     va_end(args);
     struct event event = event_new(EVENT_NOTICE);
     event.severity = (char *)(uintptr_t)severity;
@@ -144,11 +141,8 @@ void announce_cloud(struct engine *engine, const char *format, ...)
         return;
     }
     va_list args;
-    auto_free char *text = NULL;
     va_start(args, format);
-    if (vasprintf(&text, format, args) < 0) {
-        text = NULL;
-    }
+    auto_free char *text = str_vprintf(format, args);
     va_end(args);
     struct event event = event_new(EVENT_CLOUD);
     event.cloud = text;

@@ -31,11 +31,8 @@ void explain_row(struct explanation *explanation, const char *name, const char *
                  const char *format, ...)
 {
     va_list args;
-    auto_free char *value = NULL;
     va_start(args, format);
-    if (vasprintf(&value, format, args) < 0) {
-        value = NULL;
-    }
+    auto_free char *value = str_vprintf(format, args);
     va_end(args);
     struct cJSON *row = json_new_object();
     json_put_string(row, "name", name);

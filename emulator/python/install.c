@@ -43,16 +43,10 @@ struct install {
 __attribute__((format(printf, 1, 2))) static void say(const char *format, ...)
 {
     va_list args;
-    auto_free char *text = NULL;
     va_start(args, format);
-    if (vasprintf(&text, format, args) < 0) {
-        text = NULL;
-    }
+    auto_free char *text = str_vprintf(format, args);
     va_end(args);
-    if (text) {
-        fs_write_all(STDOUT_FILENO, text,
-                     strlen(text)); // a reader that is gone is no reason to stop
-    }
+    fs_write_all(STDOUT_FILENO, text, strlen(text)); // a reader that is gone is no reason to stop
 }
 
 // ---- the end of everything below ----

@@ -37,14 +37,20 @@ char *str_dup_len(const char *bytes, size_t len)
     return copy;
 }
 
-char *str_printf(const char *format, ...)
+char *str_vprintf(const char *format, va_list args)
 {
     char *text = NULL;
+    int len = vasprintf(&text, format, args);
+    return must(len < 0 ? NULL : text);
+}
+
+char *str_printf(const char *format, ...)
+{
     va_list args;
     va_start(args, format);
-    int len = vasprintf(&text, format, args);
+    char *text = str_vprintf(format, args);
     va_end(args);
-    return must(len < 0 ? NULL : text);
+    return text;
 }
 
 void str_replace(char **slot, const char *text)
@@ -94,12 +100,10 @@ void strlist_add(struct strlist *list, const char *text)
 
 void strlist_addf(struct strlist *list, const char *format, ...)
 {
-    char *text = NULL;
     va_list args;
     va_start(args, format);
-    int len = vasprintf(&text, format, args);
+    strlist_take(list, str_vprintf(format, args));
     va_end(args);
-    strlist_take(list, must(len < 0 ? NULL : text));
 }
 
 bool strlist_contains(const struct strlist *list, const char *text)

@@ -5,6 +5,7 @@
 #ifndef BASE_MEM_H
 #define BASE_MEM_H
 
+#include <stdarg.h>
 #include <stdbool.h>
 #include <stddef.h>
 
@@ -13,6 +14,7 @@ void *mem_resize(void *pointer, size_t size);
 char *str_dup(const char *text); // NULL stays NULL
 char *str_dup_len(const char *bytes, size_t len);
 char *str_printf(const char *format, ...) __attribute__((format(printf, 1, 2)));
+char *str_vprintf(const char *format, va_list args) __attribute__((format(printf, 1, 0)));
 // Frees *slot and puts a copy of text there.
 void str_replace(char **slot, const char *text);
 bool str_starts_with(const char *text, const char *prefix);
