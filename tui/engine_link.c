@@ -1,6 +1,7 @@
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -89,6 +90,26 @@ int engine_link_attach(struct engine_link *link, const struct command *command, 
     return link->client ? 0 : -1;
 }
 
+// The kernel has ended its instances; what lies about on disk and its control groups go now, not at
+// the next start.
+static void remove_what_it_left(void)
+{
+    auto_free char *cache = control_cache_dir();
+    auto_free char *usual = fs_join(cache, "run");
+    char *argv[] = {(char *)(uintptr_t) "leanlocal", (char *)(uintptr_t) "@remove", usual,
+                    (char *)(uintptr_t)(CONTROL_OPEN_CACHE_DIR "/run"), NULL};
+    const struct process_options options = {.argv = argv,
+                                            .stdin_fd = -1,
+                                            .stdout_fd = -1,
+                                            .stderr_fd = -1,
+                                            .extra_fd = -1,
+                                            .new_session = true};
+    struct process process;
+    if (process_start(&options, &process, NULL) == 0) {
+        close(process.pidfd); // it ends by itself; we are about to
+    }
+}
+
 void engine_link_end(struct engine_link *link)
 {
     client_free(link->client);
@@ -101,8 +122,12 @@ void engine_link_end(struct engine_link *link)
         return;
     }
     struct pollfd wait = {.fd = link->process.pidfd, .events = POLLIN};
+    int status = 0;
     if (poll(&wait, 1, END_LIMIT_MS) > 0) {
-        waitpid(link->process.pid, NULL, 0);
+        waitpid(link->process.pid, &status, 0);
+    }
+    if (WIFSIGNALED(status)) {
+        remove_what_it_left();
     }
     close(link->process.pidfd);
     link->process = (struct process){0};

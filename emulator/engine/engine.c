@@ -3,13 +3,12 @@
 //
 // The end: everything is asked to stop, with 2 s for the app (10 in a rollout); when the last
 // instance is gone, or after the limit in any case, DONE is sent and the loop ends. If we are
-// killed instead, the kernel ends the instances (sandbox.h) and the next start sweeps our files:
-// each engine holds a lock in its run directory for as long as it lives.
+// killed instead, the kernel ends the instances (sandbox.h) and our client or the next start sweeps
+// our files: each engine holds a lock in its run directory for as long as it lives.
 
 #include "emulator/engine/engine.h"
 
 #include <arpa/inet.h>
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
@@ -118,31 +117,6 @@ static int lock_file(const char *path)
     return fd;
 }
 
-// Under the runs' own lock: run directories whose engine is dead, because nobody holds their lock,
-// are renamed away. Removing them takes as long as it takes and is the work of a helper
-// ("@remove").
-static void bury_dead(const char *runs)
-{
-    DIR *entries = opendir(runs);
-    struct dirent *entry;
-    while (entries && (entry = readdir(entries))) {
-        if (entry->d_name[0] == '.') {
-            continue;
-        }
-        auto_free char *dir = fs_join(runs, entry->d_name);
-        auto_free char *lock = fs_join(dir, "lock");
-        auto_free char *grave = str_printf("%s/" REMOVE_PREFIX "%s", runs, entry->d_name);
-        auto_close int fd = lock_file(lock);
-        if (fd >= 0) {
-            log_debug("sweeping %s", dir);
-            rename(dir, grave);
-        }
-    }
-    if (entries) {
-        closedir(entries);
-    }
-}
-
 static void on_removed(void *context, pid_t pid, int wait_status)
 {
     struct engine *engine = context;
@@ -170,7 +144,8 @@ static void start_removing(struct engine *engine, const char *runs)
     }
 }
 
-// The run directory is born locked: between mkdir and flock nobody may take it for a dead one.
+// The run directory is born locked: between mkdir and flock nobody may take it for a dead one
+// (remove.c looks under the same lock).
 static int make_run_directory(struct engine *engine, const char *runs, mode_t mode,
                               struct error *error)
 {
@@ -179,7 +154,6 @@ static int make_run_directory(struct engine *engine, const char *runs, mode_t mo
     if (fd < 0 || flock(fd, LOCK_EX) < 0) {
         return error_set_errno(error, ERROR_SYSTEM, errno, "%s", path);
     }
-    bury_dead(runs);
     engine->run_dir = str_printf("%s/%s-%d", runs, engine->project.id, (int)getpid());
     if (fs_mkdir_p(engine->run_dir, mode, error) < 0) {
         return -1;

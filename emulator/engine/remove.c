@@ -1,10 +1,14 @@
 #include "emulator/engine/remove.h"
 
 #include <dirent.h>
+#include <fcntl.h>
 #include <string.h>
+#include <sys/file.h>
+#include <unistd.h>
 
 #include "sandbox/base/cleanup.h"
 #include "sandbox/base/fs.h"
+#include "sandbox/base/log.h"
 #include "sandbox/base/mem.h"
 #include "sandbox/cgroup.h"
 
@@ -22,18 +26,56 @@ static void remove_run(const char *run_dir)
     }
 }
 
-int remove_helper_main(int argc, char **argv)
+// Nobody holds its lock, so its engine is dead.
+static void bury_if_dead(const char *runs, const char *name)
 {
-    DIR *entries = argc > 2 ? opendir(argv[2]) : NULL;
+    auto_free char *dir = fs_join(runs, name);
+    auto_free char *lock = fs_join(dir, "lock");
+    auto_free char *grave = str_printf("%s/" REMOVE_PREFIX "%s", runs, name);
+    auto_close int fd = open(lock, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    if (fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) == 0) {
+        log_debug("sweeping %s", dir);
+        rename(dir, grave);
+    }
+}
+
+// Under the lock that an engine holds while it makes its run directory.
+static void bury_dead(const char *runs)
+{
+    auto_free char *path = fs_join(runs, ".lock");
+    auto_close int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    DIR *entries = fd >= 0 && flock(fd, LOCK_EX) == 0 ? opendir(runs) : NULL;
+    struct dirent *entry;
+    while (entries && (entry = readdir(entries))) {
+        if (entry->d_name[0] != '.') {
+            bury_if_dead(runs, entry->d_name);
+        }
+    }
+    if (entries) {
+        closedir(entries);
+    }
+}
+
+static void remove_buried(const char *runs)
+{
+    DIR *entries = opendir(runs);
     struct dirent *entry;
     while (entries && (entry = readdir(entries))) {
         if (str_starts_with(entry->d_name, REMOVE_PREFIX)) {
-            auto_free char *path = fs_join(argv[2], entry->d_name);
+            auto_free char *path = fs_join(runs, entry->d_name);
             remove_run(path);
         }
     }
     if (entries) {
         closedir(entries);
+    }
+}
+
+int remove_helper_main(int argc, char **argv)
+{
+    for (int i = 2; i < argc; i++) {
+        bury_dead(argv[i]);
+        remove_buried(argv[i]);
     }
     return 0;
 }

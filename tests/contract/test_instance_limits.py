@@ -6,6 +6,7 @@ takes its place elsewhere."""
 
 import os
 import re
+import signal
 
 import pytest
 from building import OK, files
@@ -229,11 +230,25 @@ def test_groups_of_a_dead_engine_are_swept_at_the_next_start(project, up, run):
     instance.wait_healthy()
     engine = instance.engine_pid()
     assert groups_of(instance)
+    os.kill(instance.process.pid, signal.SIGSTOP)  # else it would remove them
     os.kill(engine, 9)
+    os.kill(instance.process.pid, 9)
     instance.wait_exit()
     assert census.groups({engine})  # nobody was there to remove them
     assert run("build", root).returncode == 0
     wait_for(lambda: not census.groups({engine}), "the sweep", 5)
+
+
+def test_groups_of_a_killed_engine_are_removed_by_its_client(project, up, run):
+    root = greedy(project)
+    need_groups(run, root)
+    instance = up(root)
+    instance.wait_healthy()
+    engine = instance.engine_pid()
+    assert groups_of(instance)
+    os.kill(engine, 9)
+    assert instance.wait_exit() == 3
+    wait_for(lambda: not census.groups({engine}), "the client to remove them", 5)
 
 
 @pytest.mark.contract("P-130")
