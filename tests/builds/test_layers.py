@@ -232,8 +232,9 @@ def test_cancelled_build_leaves_nothing(builds):
 
 def test_killed_build_is_not_usable_and_is_swept(builds):
     """kill -9 of the builder: its command dies with it; the next build removes what lay about."""
+    mine = "sleep 4242%d" % os.getpid()  # by its words, since its pid is another one outside
     builds.write(dict(NO_REQUIREMENTS, **{"leanengine.yaml": (
-        "install: echo pip ready $$; if [ -e go ]; then :; else exec sleep 424243; fi\n")}))
+        "install: echo pip ready $$; if [ -e go ]; then :; else exec %s; fi\n" % mine)}))
     builder = builds.start()
     seen = []
     for line in builder.stdout:
@@ -246,7 +247,7 @@ def test_killed_build_is_not_usable_and_is_swept(builds):
     builder.stdout.close()
 
     def asleep():
-        found = subprocess.run(["pgrep", "-x", "-f", "sleep 424243"], stdout=subprocess.PIPE)
+        found = subprocess.run(["pgrep", "-x", "-f", mine], stdout=subprocess.PIPE)
         return found.stdout
 
     wait_for(lambda: not asleep(), "the step to die with its builder", 10, asleep)
