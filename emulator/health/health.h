@@ -1,6 +1,6 @@
 // What: asks an instance whether it is healthy, as the platform does: `/` and `/__engine/1/ping`.
 // Why: the verdict decides whether a version gets traffic. The verdict is a pure function; the
-//      asking is libcurl's multi interface on our loop.
+//      asking is web/web.h.
 // Sources: P-103 (once a second), P-104 (2xx on `/`, or the SDK's ping), P-109, P-110 (no
 //      redirects), P-114.
 // Order: health_start(); rounds until health_free(). A round asks both paths at the same time. It
