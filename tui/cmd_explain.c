@@ -186,7 +186,16 @@ static int ask(struct command *command, const char *section, print_fn print)
 
 int cmd_explain(struct command *command)
 {
-    return ask(command, command_text(command, "section"), print_reply);
+    const char *section = command_text(command, "section");
+    if (command_flag(command, "sandbox")) {
+        if (section && strcmp(section, "sandbox") != 0) {
+            struct error error;
+            error_set(&error, ERROR_USAGE, _("--sandbox and --section %s: one of them"), section);
+            return command_fail(&error);
+        }
+        section = "sandbox";
+    }
+    return ask(command, section, print_reply);
 }
 
 int explain_to_editors(struct command *command)

@@ -266,6 +266,9 @@ void explain_sandbox(struct explanation *explanation)
     struct build_mounts mounts;
     build_mounts_for(&mounts, built, &engine->host);
     build_mounts_add_system(&mounts, &engine->project.yaml.system_dependencies, &engine->host);
+    struct kept kept;
+    keeping_list(engine, &explanation->upload, &kept);
+    running_add_kept(&mounts, &kept);
     bool broker = engine->host.has[SANDBOX_NOTIFY];
     const struct instance_options options = {
         .name = "web1",
@@ -275,6 +278,8 @@ void explain_sandbox(struct explanation *explanation)
         .region = engine->options.region,
         .binds = mounts.binds,
         .bind_count = mounts.bind_count,
+        .symlinks = kept.symlinks,
+        .symlink_count = kept.symlink_count,
         .host = &engine->host,
         .host_uid = ENGINE_HOST_ID,
         .host_gid = ENGINE_HOST_ID,
@@ -283,6 +288,12 @@ void explain_sandbox(struct explanation *explanation)
     auto_free char *text = instance_plan_text(&options);
     explain_row(explanation, "level", NULL, "%s",
                 sandbox_level_name(sandbox_host_level(&engine->host)));
+    const char *note =
+        engine->host.has[SANDBOX_MOUNT] ? "P-131" : _("not kept: this host offers no mounts");
+    for (size_t i = 0; i < engine->options.persist.count; i++) {
+        explain_row(explanation, "persist", note, "%s", engine->options.persist.items[i]);
+    }
     explain_row(explanation, "plan", NULL, "%s", text ? text : "");
     build_mounts_release(&mounts);
+    kept_release(&kept);
 }

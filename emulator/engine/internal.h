@@ -229,6 +229,8 @@ void deployment_on_version(void *context, const struct tree_version *version,
 // ---- keeping.c ----
 // Before the first instance.
 int keeping_begin(struct engine *engine, struct error *error);
+// What would be kept; makes nothing. Empty where nothing can be mounted.
+void keeping_list(const struct engine *engine, const struct view *upload, struct kept *ret_kept);
 
 // ---- installing.c ----
 // After each build. Takes its offer; true: the deployment now waits for the installation.

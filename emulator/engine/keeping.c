@@ -18,6 +18,35 @@ static char *join_names(const struct strlist *names)
     return all;
 }
 
+static char *kept_dir(const struct engine *engine)
+{
+    auto_free char *state = control_state_dir();
+    return str_printf("%s/%s/persist", state, engine->project.id);
+}
+
+static struct kept_options options_of(const struct engine *engine, const char *dir,
+                                      const struct view *upload)
+{
+    return (struct kept_options){
+        .dir = dir,
+        .names = &engine->options.persist,
+        .upload = upload,
+        .own_files = engine->host.is_root && engine->host.maps_ids,
+        .uid = ENGINE_HOST_ID,
+        .gid = ENGINE_HOST_ID,
+    };
+}
+
+void keeping_list(const struct engine *engine, const struct view *upload, struct kept *ret_kept)
+{
+    *ret_kept = (struct kept){0};
+    if (engine->host.has[SANDBOX_MOUNT]) {
+        auto_free char *dir = kept_dir(engine);
+        const struct kept_options options = options_of(engine, dir, upload);
+        kept_list(ret_kept, &options);
+    }
+}
+
 // What begins as the upload has it: the live files with their rules.
 static int prepare(struct engine *engine, const char *dir, struct error *error)
 {
@@ -28,14 +57,7 @@ static int prepare(struct engine *engine, const char *dir, struct error *error)
     if (result == 0 && *engine->project.build_sub) {
         view_enter(&upload, engine->project.build_sub); // a missing one is told by the deployment
     }
-    const struct kept_options options = {
-        .dir = dir,
-        .names = &engine->options.persist,
-        .upload = &upload,
-        .own_files = engine->host.is_root && engine->host.maps_ids,
-        .uid = ENGINE_HOST_ID,
-        .gid = ENGINE_HOST_ID,
-    };
+    const struct kept_options options = options_of(engine, dir, &upload);
     result = result < 0 ? -1 : kept_prepare(&engine->kept, &options, error);
     view_release(&upload);
     rules_release(&rules);
@@ -67,8 +89,7 @@ int keeping_begin(struct engine *engine, struct error *error)
                         _("persist: %s is not kept: this host offers no mounts"), names);
         return 0;
     }
-    auto_free char *state = control_state_dir();
-    auto_free char *dir = str_printf("%s/%s/persist", state, engine->project.id);
+    auto_free char *dir = kept_dir(engine);
     if (prepare(engine, dir, error) < 0) {
         return -1;
     }

@@ -240,6 +240,14 @@ static void on_full(void *context, struct instance *instance, const char *filled
 
 // ---- starting and freeing ----
 
+void running_add_kept(struct build_mounts *mounts, const struct kept *kept)
+{
+    for (size_t i = 0; i < kept->bind_count; i++) {
+        const struct sandbox_bind *bind = &kept->binds[i];
+        build_mounts_add(mounts, bind->source, bind->target, bind->flags);
+    }
+}
+
 static struct running *drop_unborn(struct running *running)
 {
     if (running->address_fd >= 0) {
@@ -260,10 +268,7 @@ static struct running *new_running(struct engine *engine, const char *name, enum
     struct build_mounts mounts = {0};
     build_mounts_for(&mounts, &engine->built, &engine->host);
     build_mounts_add_system(&mounts, &engine->project.yaml.system_dependencies, &engine->host);
-    for (size_t i = 0; i < engine->kept.bind_count; i++) {
-        const struct sandbox_bind *bind = &engine->kept.binds[i];
-        build_mounts_add(&mounts, bind->source, bind->target, bind->flags);
-    }
+    running_add_kept(&mounts, &engine->kept);
     struct instance_options options = {
         .region = engine->options.region,
         .binds = mounts.binds,

@@ -7,6 +7,7 @@
 
 // ---- running.c: one instance ----
 void running_free(struct running *running);
+void running_add_kept(struct build_mounts *mounts, const struct kept *kept);
 // 127.77.N.0: the project's own instances are counted up from it.
 uint32_t running_base_address(const struct engine *engine);
 

@@ -91,6 +91,13 @@ static void add_bind(struct kept *kept, const char *source, char *target)
         own_text(kept, str_dup(source)), own_text(kept, target), SANDBOX_BIND_WRITABLE};
 }
 
+static void add_symlink(struct kept *kept, const char *name)
+{
+    kept->symlinks = mem_resize(kept->symlinks, (kept->symlink_count + 1) * sizeof *kept->symlinks);
+    kept->symlinks[kept->symlink_count++] = (struct sandbox_symlink){
+        own_text(kept, fs_join(APP_TARGET, name)), own_text(kept, fs_join(KEPT_TARGET, name))};
+}
+
 static int copy_all(const struct kept_options *options, const char *name, const char *path,
                     struct error *error)
 {
@@ -107,34 +114,48 @@ static int copy_all(const struct kept_options *options, const char *name, const 
     return result;
 }
 
-static int keep_directory(struct kept *kept, const struct kept_options *options, const char *name,
-                          struct error *error)
+static int make_kept_directory(const struct kept_options *options, const char *name,
+                               struct error *error)
 {
     auto_free char *path = fs_join(options->dir, name);
     bool fresh = !fs_exists(path);
-    if (make_directory(options, path, error) < 0 ||
-        (fresh && copy_all(options, name, path, error) < 0)) {
+    if (make_directory(options, path, error) < 0) {
         return -1;
     }
-    add_bind(kept, path, fs_join(APP_TARGET, name));
-    return 0;
+    return fresh ? copy_all(options, name, path, error) : 0;
 }
 
-static int keep_file(struct kept *kept, const struct kept_options *options, const char *name,
-                     struct error *error)
+static int make_kept_file(const struct kept_options *options, const char *name, struct error *error)
 {
     auto_free char *path = fs_join(options->dir, name);
     auto_free char *from = view_find(options->upload, name);
-    int result = fs_exists(path) ? 0
-                 : from          ? copy(options, from, path, error)
-                                 : make_parent(options, path, error);
-    if (result < 0) {
-        return -1;
+    if (fs_exists(path)) {
+        return 0;
     }
-    kept->symlinks = mem_resize(kept->symlinks, (kept->symlink_count + 1) * sizeof *kept->symlinks);
-    kept->symlinks[kept->symlink_count++] = (struct sandbox_symlink){
-        own_text(kept, fs_join(APP_TARGET, name)), own_text(kept, fs_join(KEPT_TARGET, name))};
-    return 0;
+    return from ? copy(options, from, path, error) : make_parent(options, path, error);
+}
+
+static bool is_directory(const struct kept_options *options, size_t index, const char *name)
+{
+    return str_ends_with(options->names->items[index], "/") ||
+           view_kind(options->upload, name) == VIEW_DIRECTORY;
+}
+
+void kept_list(struct kept *kept, const struct kept_options *options)
+{
+    *kept = (struct kept){0};
+    for (size_t i = 0; i < options->names->count; i++) {
+        auto_free char *name = view_clean_path(options->names->items[i]);
+        if (is_directory(options, i, name)) {
+            auto_free char *path = fs_join(options->dir, name);
+            add_bind(kept, path, fs_join(APP_TARGET, name));
+        } else {
+            add_symlink(kept, name);
+        }
+    }
+    if (kept->symlink_count > 0) {
+        add_bind(kept, options->dir, str_dup(KEPT_TARGET));
+    }
 }
 
 int kept_prepare(struct kept *kept, const struct kept_options *options, struct error *error)
@@ -142,18 +163,13 @@ int kept_prepare(struct kept *kept, const struct kept_options *options, struct e
     *kept = (struct kept){0};
     for (size_t i = 0; i < options->names->count; i++) {
         auto_free char *name = view_clean_path(options->names->items[i]);
-        bool directory = str_ends_with(options->names->items[i], "/") ||
-                         view_kind(options->upload, name) == VIEW_DIRECTORY;
-        int result = directory ? keep_directory(kept, options, name, error)
-                               : keep_file(kept, options, name, error);
+        int result = is_directory(options, i, name) ? make_kept_directory(options, name, error)
+                                                    : make_kept_file(options, name, error);
         if (result < 0) {
-            kept_release(kept);
             return error_prefix(error, "persist: ");
         }
     }
-    if (kept->symlink_count > 0) {
-        add_bind(kept, options->dir, str_dup(KEPT_TARGET));
-    }
+    kept_list(kept, options);
     return 0;
 }
 

@@ -5,7 +5,8 @@
 // How: a directory is bound over the app's. A file is a link into the kept directory: what SQLite
 //      writes beside it (journal, WAL) is kept with it then, and two instances that meet at a
 //      switch see each other's locks and journals.
-// Order: kept_prepare() once; its binds and links go into each instance's spec; kept_release().
+// Order: kept_prepare() once, or kept_list() to show them; binds and links go into each instance's
+//      spec; kept_release().
 // Owns: its texts. The directory stays: only people remove it.
 // Not: without mounts (sandbox level none).
 #ifndef EMULATOR_INSTANCE_KEPT_H
@@ -36,7 +37,9 @@ struct kept_options {
     gid_t gid;
 };
 
-// Makes what is not there yet. Blocks as long as the copies take.
+// The binds and links alone; makes nothing.
+void kept_list(struct kept *kept, const struct kept_options *options);
+// The same, and makes what is not there yet. Blocks as long as the copies take.
 int kept_prepare(struct kept *kept, const struct kept_options *options, struct error *error);
 void kept_release(struct kept *kept);
 

@@ -110,6 +110,26 @@ def test_left_out_is_what_why_says(project, run):
         assert not answer["uploaded"] and answer.get("by") == row.get("note"), answer
 
 
+def test_the_sandbox_step_by_step(place, project, run):
+    """--sandbox says what --section sandbox does; what `persist:` keeps is in it, and nothing is made."""
+    root = project(dict(FILES, **{".leanlocal.yaml": "persist: [db.sqlite3, media/]\n"}))
+    done = run("explain", root, "--sandbox")
+    assert done.returncode == 0 and done.stdout == run("explain", root, "--section", "sandbox").stdout
+    home = "/home/leanengine"
+    kept = re.search(r"bind %s/\.leanlocal <- (\S+/persist)\n" % home, done.stdout).group(1)
+    before, after = done.stdout.split("version-overlay %s/app\n" % home)
+    for step in ("namespaces", "proc /proc", "writable /tmp", "bind %s/.leanlocal" % home):
+        assert step in before, step
+    for step in ("bind %s/app/media <- %s/media\n" % (home, kept),
+                 "symlink %s/app/db.sqlite3 -> %s/.leanlocal/db.sqlite3\n" % (home, home), "filter: "):
+        assert step in after, step
+    assert not os.path.exists(kept)
+    poor = run("explain", root, "--sandbox", env={"LEANLOCAL_SANDBOX_DENY": "mount"}).stdout
+    assert "not kept: this host offers no mounts" in poor and "media <-" not in poor
+    both = run("explain", root, "--sandbox", "--section", "host")
+    assert both.returncode == 2 and "--section host" in both.stderr
+
+
 def test_stages_show_the_steps(project, run):
     root = project(dict(FILES, **{"extra.txt": "", "leanengine.yaml":
                                   "install:\n  - require: [extra.txt]\n  - use: default\n  - echo hi\n"
