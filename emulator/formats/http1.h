@@ -1,13 +1,13 @@
 // What: HTTP/1 on the wire: an incremental lexer for request heads, response heads and chunked
-//       bodies.
+//       bodies, and the writer of the heads that go on.
 // Why: no packaged library refuses all the smuggling shapes that nginx refuses (DESIGN 7). What is
 //      refused, dropped or kept is one table, http1_rules.def, with a column per policy.
 // Order: http1_head_init, then http1_head_feed with all bytes of the head so far, until it is not
-//        HTTP1_MORE; then the framing fields are valid. Chunked: http1_chunks_init,
-//        http1_chunks_feed. The result never depends on where the bytes were split
-//        (tests/fuzz/fuzz_http1.c).
+//        HTTP1_MORE; then the framing fields are valid, and http1_write says the head to the other
+//        side. Chunked: http1_chunks_init, http1_chunks_feed. The result never depends on where the
+//        bytes were split (tests/fuzz/fuzz_http1.c).
 // Owns: nothing, allocates nothing; positions are offsets into the caller's bytes, which may move.
-// Not: limits on bodies, what to do next, writing (emulator/gateway).
+// Not: limits on bodies, what to do next, our own answers (emulator/gateway).
 // Sources: RFC 9110, RFC 9112; HTTP.md row by row; P-150.
 #ifndef EMULATOR_FORMATS_HTTP1_H
 #define EMULATOR_FORMATS_HTTP1_H
@@ -132,5 +132,23 @@ enum http1_progress http1_chunks_feed(struct http1_chunks *chunks, const char *b
 // else.
 enum http1_treatment { HTTP1_REFUSE, HTTP1_DROP, HTTP1_KEEP };
 enum http1_treatment http1_treatment(enum http1_rule rule, enum http1_policy policy);
+
+// ---- writing ----
+
+struct http1_onward {     // what changes in a head on its way
+    uint32_t without;     // bit 1 << enum http1_name: left out, because `own` says it
+    bool switching;       // Upgrade goes on, with "Connection: upgrade"
+    enum http1_body body; // how the body is framed from here on; its length stays what it was
+    const char *own;      // lines of ours, each with its CR LF; "" for none
+};
+
+// The head that was read (HTTP1_DONE) from <bytes>, as the other side gets it: without what is for
+// one hop only. Returns how many bytes of <out, http1_write_room()> it has. A request without Host
+// gets its target's authority, or localhost.
+size_t http1_write(const struct http1_head *head, const char *bytes,
+                   const struct http1_onward *onward, char *out);
+size_t http1_write_room(const struct http1_head *head, const char *own);
+// The target alone, which always has a path; at most target.len + 1 bytes.
+size_t http1_write_target(const struct http1_head *head, const char *bytes, char *out);
 
 #endif

@@ -92,11 +92,7 @@ static bool take_record(struct gateway_exchange *exchange, const char *bytes)
     record[head->method.len] = '\0';
     char *target = record + head->method.len + 1;
     exchange->target = target;
-    // "http://host" and "http://host?query" have no path of their own.
-    bool slash = head->target.len == 0 || bytes[head->target.at] == '?';
-    *target = '/';
-    memcpy(target + slash, bytes + head->target.at, head->target.len);
-    target[slash + head->target.len] = '\0';
+    target[http1_write_target(head, bytes, target)] = '\0';
     return true;
 }
 

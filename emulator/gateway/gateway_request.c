@@ -11,74 +11,25 @@
 
 // ---- head ----
 
-static bool forwards(const struct gateway_exchange *exchange, const struct http1_field *field,
-                     const char *bytes)
-{
-    switch (field->id) {
-    case HTTP1_TE:
-        return http1_equal(bytes + field->value.at, field->value.len, "trailers");
-    case HTTP1_CONNECTION:
-    case HTTP1_KEEP_ALIVE:
-    case HTTP1_PROXY_CONNECTION:
-    case HTTP1_PROXY_AUTHORIZATION:
-    case HTTP1_TRAILER:
-    case HTTP1_TRANSFER_ENCODING:
-    case HTTP1_UPGRADE:
-    case HTTP1_X_REAL_IP:         // P-152: ours replace what the client sent
-    case HTTP1_X_FORWARDED_PROTO: // P-152
-    case HTTP1_FORWARDED:         // P-152
-        return false;
-    case HTTP1_EXPECT:
-        return exchange->minor_1;
-    default:
-        return !field->listed;
-    }
-}
-
-static void put_fields(struct gateway_exchange *exchange, const char *bytes)
-{
-    struct gateway_block *out = &exchange->request;
-    for (unsigned i = 0; i < exchange->head.field_count; i++) {
-        const struct http1_field *field = &exchange->head.fields[i];
-        if (forwards(exchange, field, bytes)) {
-            gateway_put(out, bytes + field->name.at, field->name.len);
-            gateway_put(out, ": ", 2);
-            gateway_put(out, bytes + field->value.at, field->value.len);
-            gateway_put(out, "\r\n", 2);
-        }
-    }
-}
+// P-152: ours replace what the client sent.
+#define REPLACED (1u << HTTP1_X_REAL_IP | 1u << HTTP1_X_FORWARDED_PROTO | 1u << HTTP1_FORWARDED)
 
 bool gateway_request_build(struct gateway_exchange *exchange)
 {
     struct gateway_client *client = exchange->client;
-    const char *bytes = client->in.data + client->in.start;
     struct gateway_block *out = &exchange->request;
     const struct http1_head *head = &exchange->head;
-    // Each field may grow by one blank; the rest is bounded by what is printed below.
-    size_t room = (size_t)head->len + head->field_count + 512;
-    if (!gateway_block_need(client->gateway, out, room, BLOCK_REQUEST_MAX)) {
+    char own[160];
+    snprintf(own, sizeof own,
+             "X-Real-IP: %s\r\nX-Forwarded-Proto: http\r\nForwarded: for=%s;proto=http\r\n",
+             client->address, client->address);
+    const struct http1_onward onward = {
+        .without = REPLACED, .switching = *exchange->upgrade, .body = head->body, .own = own};
+    if (!gateway_block_need(client->gateway, out, http1_write_room(head, own), BLOCK_REQUEST_MAX)) {
         return false;
     }
-    gateway_put(out, exchange->method, head->method.len);
-    gateway_put(out, " ", 1);
-    gateway_puts(out, exchange->target);
-    gateway_puts(out, " HTTP/1.1\r\n");
-    put_fields(exchange, bytes);
-    char own[256];
-    int len =
-        snprintf(own, sizeof own,
-                 "X-Real-IP: %s\r\nX-Forwarded-Proto: http\r\nForwarded: for=%s;proto=http\r\n"
-                 "%s%s",
-                 client->address, client->address, head->has_host ? "" : "Host: localhost\r\n",
-                 head->body == HTTP1_BODY_CHUNKED ? "Transfer-Encoding: chunked\r\n" : "");
-    gateway_put(out, own, (size_t)len);
-    if (*exchange->upgrade) {
-        gateway_puts(out, "Connection: upgrade\r\nUpgrade: ");
-        gateway_puts(out, exchange->upgrade);
-        gateway_puts(out, "\r\n");
-    }
-    gateway_put(out, "\r\n", 2);
+    const char *bytes = client->in.data + client->in.start;
+    out->end += (uint32_t)http1_write(head, bytes, &onward, out->data + out->end);
     exchange->intact = true;
     return true;
 }

@@ -15,84 +15,26 @@
 
 // ---- head ----
 
-static bool forwards(const struct gateway_exchange *exchange, const struct http1_field *field)
-{
-    switch (field->id) {
-    case HTTP1_CONNECTION:
-    case HTTP1_KEEP_ALIVE:
-    case HTTP1_PROXY_CONNECTION:
-    case HTTP1_TE:
-    case HTTP1_TRAILER:
-    case HTTP1_TRANSFER_ENCODING:
-        return false;
-    case HTTP1_UPGRADE:
-        return exchange->head.status == 101;
-    case HTTP1_CONTENT_LENGTH: // written once by put_framing
-        return false;
-    default:
-        return !field->listed;
-    }
-}
-
-static void put_value(struct gateway_block *out, const char *bytes, const struct http1_field *field)
-{
-    gateway_put(out, bytes + field->value.at, field->value.len);
-    for (uint32_t i = out->end - field->value.len; field->folded && i < out->end; i++) {
-        if (out->data[i] == '\r' || out->data[i] == '\n') {
-            out->data[i] = ' ';
-        }
-    }
-}
-
-static void put_framing(struct gateway_exchange *exchange, struct gateway_block *out)
-{
-    const struct http1_head *head = &exchange->head;
-    bool interim = head->status < 200;
-    if (interim) {
-        gateway_puts(out, head->status == 101 ? "Connection: upgrade\r\n" : "");
-        return;
-    }
-    if (exchange->out_chunked) {
-        gateway_puts(out, "Transfer-Encoding: chunked\r\n");
-    } else if (head->has_length && head->status != 204) {
-        char length[48];
-        int len = snprintf(length, sizeof length, "Content-Length: %llu\r\n",
-                           (unsigned long long)head->content_length);
-        gateway_put(out, length, (size_t)len);
-    }
-    if (!exchange->keep_alive) {
-        gateway_puts(out, "Connection: close\r\n");
-    } else if (!exchange->minor_1) {
-        gateway_puts(out, "Connection: keep-alive\r\n");
-    }
-}
-
 static bool put_head(struct gateway_exchange *exchange, const char *bytes)
 {
     const struct http1_head *head = &exchange->head;
     struct gateway_block *out = &exchange->client->out;
-    size_t before = block_len(out);
-    size_t room = (size_t)head->len + head->field_count + 256;
+    bool interim = head->status < 200;
+    struct http1_onward onward = {
+        .switching = head->status == 101,
+        .body = exchange->out_chunked && !interim ? HTTP1_BODY_CHUNKED : HTTP1_BODY_UNTIL_CLOSE,
+        .own = interim                 ? ""
+               : !exchange->keep_alive ? "Connection: close\r\n"
+               : !exchange->minor_1    ? "Connection: keep-alive\r\n"
+                                       : "",
+    };
+    size_t room = http1_write_room(head, onward.own);
     if (!gateway_block_need(exchange->client->gateway, out, room, 2 * BLOCK_HEAD_MAX)) {
         return false;
     }
-    char line[32];
-    int len = snprintf(line, sizeof line, "HTTP/1.1 %d ", head->status);
-    gateway_put(out, line, (size_t)len);
-    gateway_put(out, bytes + head->reason.at, head->reason.len);
-    gateway_put(out, "\r\n", 2);
-    for (unsigned i = 0; i < head->field_count; i++) {
-        const struct http1_field *field = &head->fields[i];
-        if (forwards(exchange, field)) {
-            gateway_put(out, bytes + field->name.at, field->name.len);
-            gateway_put(out, ": ", 2);
-            put_value(out, bytes, field);
-            gateway_put(out, "\r\n", 2);
-        }
-    }
-    put_framing(exchange, out);
-    gateway_put(out, "\r\n", 2);
-    exchange->response_bytes += block_len(out) - before;
+    size_t len = http1_write(head, bytes, &onward, out->data + out->end);
+    out->end += (uint32_t)len;
+    exchange->response_bytes += len;
     exchange->response_begun = true;
     return true;
 }
