@@ -134,7 +134,7 @@ static void reap(struct gateway *gateway)
 
 static void release_held(struct gateway *gateway)
 {
-    if (!gateway->current_count && !gateway->refuse_held && !gateway->had_upstream) {
+    if (!gateway->choice.count && choice_holds(&gateway->choice)) {
         return;
     }
     while (gateway->held) {
@@ -319,6 +319,7 @@ struct gateway *gateway_new(struct loop *loop, const struct gateway_options *opt
     struct gateway *gateway = mem_alloc(sizeof *gateway);
     gateway->loop = loop;
     gateway->options = *options;
+    gateway->choice.patient = options->patient;
     gateway->now_ms = clock_now_ms();
     gateway->listener.fd = -1;
     for (int wait = 0; wait < WAIT__COUNT; wait++) {
@@ -354,6 +355,7 @@ void gateway_free(struct gateway *gateway)
     }
     gateway->options.on_begin = NULL;
     gateway->options.on_request = NULL;
+    gateway->options.on_asleep = NULL;
     gateway->options.on_drained = NULL;
     gateway->options.on_notice = NULL;
     gateway_endpoint_close(gateway, &gateway->listener);
@@ -383,7 +385,9 @@ void gateway_free(struct gateway *gateway)
         free(gateway->spare_exchanges[--gateway->spare_exchange_count]);
     }
     free(gateway->current);
+    free(gateway->suspects);
     free(gateway->status_text);
+    free(gateway->forced_text);
     free(gateway);
 }
 
@@ -401,10 +405,17 @@ void gateway_set_status_text(struct gateway *gateway, const char *text)
 
 void gateway_refuse_held(struct gateway *gateway, bool refuse)
 {
-    gateway->refuse_held = refuse;
+    gateway->choice.refused = refuse;
     if (refuse) {
         gateway_schedule(gateway);
     }
+}
+
+void gateway_set_sleep(struct gateway *gateway, enum gateway_sleep sleep, const char *text)
+{
+    gateway->choice.asleep = sleep == GATEWAY_ASLEEP;
+    str_replace(&gateway->forced_text, sleep == GATEWAY_FORCED ? text : NULL);
+    gateway_schedule(gateway);
 }
 
 unsigned gateway_in_flight(const struct gateway *gateway, const char *upstream_name)

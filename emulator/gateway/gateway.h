@@ -54,6 +54,8 @@ struct gateway_options {
     bool patient;
     void *context;
     void (*on_request)(void *context, const struct gateway_request *request); // may be NULL
+    // A request is held because the app sleeps: it wants to be woken. May be NULL.
+    void (*on_asleep)(void *context);
     // A request goes to that upstream now. May be NULL.
     void (*on_begin)(void *context, const char *upstream_name);
     // The last request of a draining upstream has ended.
@@ -77,6 +79,10 @@ void gateway_set_upstreams(struct gateway *gateway, const struct gateway_upstrea
 void gateway_set_status_text(struct gateway *gateway, const char *text);
 // true: also answer held and new requests with 503 and the status text instead of holding them.
 void gateway_refuse_held(struct gateway *gateway, bool refuse);
+// P-162. While nothing serves because it sleeps requests are held and on_asleep tells; while it is
+// forced to, they get 503 with the text (may be NULL otherwise). Setting upstreams does not end it.
+enum gateway_sleep { GATEWAY_AWAKE, GATEWAY_ASLEEP, GATEWAY_FORCED };
+void gateway_set_sleep(struct gateway *gateway, enum gateway_sleep sleep, const char *text);
 // Requests in flight on this instance now.
 unsigned gateway_in_flight(const struct gateway *gateway, const char *upstream_name);
 // Calls on_drained when in_flight reaches 0 (at the next turn if it is 0 now). close_streams:

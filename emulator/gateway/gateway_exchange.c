@@ -144,10 +144,19 @@ void gateway_exchange_begin(struct gateway_exchange *exchange)
 static void hold_or_refuse(struct gateway_exchange *exchange)
 {
     struct gateway *gateway = exchange->client->gateway;
-    if (!gateway->had_upstream && !gateway->refuse_held) {
+    if (choice_holds(&gateway->choice)) {
         exchange->phase = PHASE_HELD;
         gateway_exchange_list(&gateway->held, exchange);
         gateway->stats.held++;
+        if (gateway->choice.asleep && gateway->options.on_asleep) {
+            gateway->options.on_asleep(gateway->options.context);
+        }
+        return;
+    }
+    if (gateway->forced_text) { // the platform's rule, nothing that went wrong here
+        gateway_answer(exchange, 503, "P-162", gateway->forced_text, true);
+        exchange->lost = false;
+        exchange->refused = true;
         return;
     }
     gateway_answer(exchange, 503, "",

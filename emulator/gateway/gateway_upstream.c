@@ -30,19 +30,13 @@ struct gateway_target *gateway_target_find(const struct gateway *gateway, const 
 struct gateway_target *gateway_target_choose(struct gateway *gateway,
                                              const struct gateway_target *not_this)
 {
-    struct gateway_target *second_best = NULL;
-    for (size_t i = 0; i < gateway->current_count; i++) {
-        struct gateway_target *target =
-            gateway->current[(gateway->turn + i) % gateway->current_count];
-        if (target != not_this && target->suspect_until_ms <= gateway->now_ms) {
-            gateway->turn = (gateway->turn + i + 1) % gateway->current_count;
-            return target;
-        }
-        if (!second_best || second_best == not_this) {
-            second_best = target;
-        }
+    size_t tried = CHOICE_NONE;
+    for (size_t i = 0; i < gateway->choice.count; i++) {
+        gateway->suspects[i] = gateway->current[i]->suspect_until_ms;
+        tried = gateway->current[i] == not_this ? i : tried;
     }
-    return second_best;
+    size_t taken = choice_take(&gateway->choice, gateway->suspects, tried, gateway->now_ms);
+    return taken == CHOICE_NONE ? NULL : gateway->current[taken];
 }
 
 static bool same_place(const struct gateway_upstream *a, const struct gateway_upstream *b)
@@ -72,16 +66,16 @@ void gateway_set_upstreams(struct gateway *gateway, const struct gateway_upstrea
         at->current = false;
     }
     free(gateway->current);
+    free(gateway->suspects);
     gateway->current = count ? mem_alloc(count * sizeof *gateway->current) : NULL;
-    gateway->current_count = count;
-    gateway->turn = 0;
+    gateway->suspects = count ? mem_alloc(count * sizeof *gateway->suspects) : NULL;
+    choice_set(&gateway->choice, count);
     for (size_t i = 0; i < count; i++) {
         struct gateway_target *target = target_for(gateway, &upstreams[i]);
         target->current = true;
         target->suspect_until_ms = 0;
         gateway->current[i] = target;
     }
-    gateway->had_upstream = !gateway->options.patient && (gateway->had_upstream || count > 0);
     for (struct gateway_target *at = gateway->targets; at; at = at->next) {
         if (!at->current) {
             gateway_target_close_pool(at);

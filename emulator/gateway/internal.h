@@ -10,6 +10,7 @@
 #define EMULATOR_GATEWAY_INTERNAL_H
 
 #include "emulator/formats/http1.h"
+#include "emulator/gateway/choice.h"
 #include "emulator/gateway/gateway.h"
 
 // Ours, not the platform's: memory and manners of this program.
@@ -172,9 +173,10 @@ struct gateway {
     struct gateway_client *clients;
     struct gateway_target *targets;
     struct gateway_target **current;
-    size_t current_count, turn;
-    bool had_upstream, refuse_held;
+    int64_t *suspects; // of each of them, for the choice
+    struct choice choice;
     char *status_text;
+    char *forced_text; // it is forced to sleep; else NULL
     struct gateway_exchange *held, *again;
 
     struct gateway_endpoint *dead;

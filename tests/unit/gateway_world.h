@@ -54,7 +54,7 @@ struct world {
     int fd_count;
     struct gateway_request last; // of on_request; the strings below
     char last_target[256], last_upstream[32], last_rule[32], last_method[32];
-    int requests, drained, notices;
+    int requests, drained, notices, woken;
     char drained_name[32], notice[512];
 };
 
@@ -67,6 +67,12 @@ static inline void on_request(void *context, const struct gateway_request *reque
     snprintf(w->last_target, sizeof w->last_target, "%s", request->target);
     snprintf(w->last_upstream, sizeof w->last_upstream, "%s", request->upstream);
     snprintf(w->last_rule, sizeof w->last_rule, "%s", request->rule);
+}
+
+static inline void on_asleep(void *context)
+{
+    struct world *w = context;
+    w->woken++;
 }
 
 static inline void on_drained(void *context, const char *name)
@@ -156,6 +162,7 @@ static inline int setup(void **state)
         .address = ADDRESS,
         .context = w,
         .on_request = on_request,
+        .on_asleep = on_asleep,
         .on_drained = on_drained,
         .on_notice = on_notice,
     };

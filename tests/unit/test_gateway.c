@@ -205,6 +205,46 @@ static void test_refuse_held(void **state)
     WAIT(w, (gateway_get_stats(w->gateway, &stats), stats.held == 1));
 }
 
+// P-162: a request that finds the app asleep is held and wakes it; forced to sleep it is refused.
+static void test_asleep(void **state)
+{
+    struct world *w = *state;
+    struct gateway_stats stats = {0};
+    gateway_set_upstreams(w->gateway, w->upstreams, 1);
+    gateway_set_upstreams(w->gateway, NULL, 0);
+    gateway_set_sleep(w->gateway, GATEWAY_ASLEEP, NULL);
+    gateway_refuse_held(w->gateway, true); // a save that failed meanwhile is no reason
+    int c = client(w), d = client(w);
+    say(w, c, GET);
+    say(w, d, GET);
+    WAIT(w, (gateway_get_stats(w->gateway, &stats), stats.held == 2));
+    assert_int_equal(w->woken, 2);
+    gateway_set_upstreams(w->gateway, w->upstreams, 1);
+    gateway_set_sleep(w->gateway, GATEWAY_AWAKE, NULL);
+    int u = accept_upstream(w, 0), v = accept_upstream(w, 0);
+    hear(w, u, "\r\n\r\n");
+    say(w, u, OK5);
+    hear(w, v, "\r\n\r\n");
+    say(w, v, OK5);
+    hear(w, c, "hello");
+    hear(w, d, "hello");
+    gateway_set_upstreams(w->gateway, NULL, 0);
+    gateway_set_sleep(w->gateway, GATEWAY_FORCED, "forced to sleep");
+    say(w, c, GET);
+    const char *text = hear(w, c, "forced to sleep (P-162)\n");
+    assert_has(text, "HTTP/1.1 503 ");
+    assert_has(text, "X-Leanlocal-Rule: P-162\r\n");
+    gateway_get_stats(w->gateway, &stats);
+    assert_int_equal(stats.lost, 0);
+    assert_int_equal(stats.refused, 1);
+    assert_int_equal(w->woken, 2);
+    gateway_set_sleep(w->gateway, GATEWAY_ASLEEP, NULL);
+    say(w, d, GET); // allowed again
+    WAIT(w, w->woken == 3);
+    gateway_set_sleep(w->gateway, GATEWAY_AWAKE, NULL); // it could not be started
+    hear(w, d, "\n");
+}
+
 static void test_swap_under_a_request(void **state)
 {
     struct world *w = *state;
@@ -703,6 +743,7 @@ int main(void)
         ONE(test_pipelined_in_order),
         NONE(test_held_then_released),
         NONE(test_refuse_held),
+        NONE(test_asleep),
         ONE(test_swap_under_a_request),
         ONE(test_drain_of_an_idle_one),
         ONE(test_drain_closes_streams_only),
