@@ -32,6 +32,8 @@ static const struct {
     {"TRIAL_RUN_MS", 18 * 3600 * S, "P-171"},
     {"TRIAL_WINDOW_MS", 24 * 3600 * S, "P-171"},
     {"TRIAL_ROOM_MS", 60 * S, "[I]"},
+    {"INSTANCES_MAX", 12, "P-170"},
+    {"REDEPLOY_MS", 180 * S, "P-179 [I]"},
     {"BUILD_CPUS", 2, "P-66"},
     {"BUILD_CPU_MS", 30 * 60 * S, "P-66"},
     {"BUILD_MEMORY_BYTES", 4096 * MIB, "P-66"},
