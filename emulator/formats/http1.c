@@ -34,7 +34,9 @@ static const struct {
         text, sizeof text - 1, id                                                                  \
     }
     NAME("te", HTTP1_TE),
+    NAME("etag", HTTP1_ETAG),
     NAME("host", HTTP1_HOST),
+    NAME("vary", HTTP1_VARY),
     NAME("expect", HTTP1_EXPECT),
     NAME("trailer", HTTP1_TRAILER),
     NAME("upgrade", HTTP1_UPGRADE),
@@ -43,7 +45,13 @@ static const struct {
     NAME("connection", HTTP1_CONNECTION),
     NAME("keep-alive", HTTP1_KEEP_ALIVE),
     NAME("content-type", HTTP1_CONTENT_TYPE),
+    NAME("accept-ranges", HTTP1_ACCEPT_RANGES),
+    NAME("cache-control", HTTP1_CACHE_CONTROL),
+    NAME("content-range", HTTP1_CONTENT_RANGE),
     NAME("content-length", HTTP1_CONTENT_LENGTH),
+    NAME("accept-encoding", HTTP1_ACCEPT_ENCODING),
+    NAME("x-forwarded-for", HTTP1_X_FORWARDED_FOR),
+    NAME("content-encoding", HTTP1_CONTENT_ENCODING),
     NAME("proxy-connection", HTTP1_PROXY_CONNECTION),
     NAME("transfer-encoding", HTTP1_TRANSFER_ENCODING),
     NAME("x-forwarded-proto", HTTP1_X_FORWARDED_PROTO),

@@ -54,6 +54,14 @@ enum http1_name { // the fields that mean something to a gateway
     HTTP1_X_REAL_IP,
     HTTP1_X_FORWARDED_PROTO,
     HTTP1_FORWARDED,
+    HTTP1_X_FORWARDED_FOR,
+    HTTP1_ACCEPT_ENCODING,
+    HTTP1_ACCEPT_RANGES,
+    HTTP1_CACHE_CONTROL,
+    HTTP1_CONTENT_ENCODING,
+    HTTP1_CONTENT_RANGE,
+    HTTP1_ETAG,
+    HTTP1_VARY,
 };
 
 #define HTTP1_HEAD_MAX   65536 // bytes; offsets are 16 bits

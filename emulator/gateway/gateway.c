@@ -320,6 +320,9 @@ struct gateway *gateway_new(struct loop *loop, const struct gateway_options *opt
     gateway->loop = loop;
     gateway->options = *options;
     gateway->choice.patient = options->patient;
+    gateway->body_limit = options->edge ? LIMIT_INDEX_EDGE_BODY_BYTES : LIMIT_INDEX_BODY_BYTES;
+    gateway->response_limit =
+        options->edge ? LIMIT_INDEX_EDGE_RESPONSE_WAIT_MS : LIMIT_INDEX_RESPONSE_WAIT_MS;
     gateway->now_ms = clock_now_ms();
     gateway->listener.fd = -1;
     for (int wait = 0; wait < WAIT__COUNT; wait++) {
@@ -384,6 +387,7 @@ void gateway_free(struct gateway *gateway)
     while (gateway->spare_exchange_count) {
         free(gateway->spare_exchanges[--gateway->spare_exchange_count]);
     }
+    gateway_gzip_drop_spare(gateway);
     free(gateway->current);
     free(gateway->suspects);
     free(gateway->status_text);

@@ -52,6 +52,8 @@ struct gateway_options {
     uint16_t port;    // 0: any
     // Somebody debugs: no answer is too late, and requests are held whenever nothing serves.
     bool patient;
+    bool lenient; // lines of requests may end with LF alone
+    bool edge;    // as edge nodes are: less time, smaller bodies, no PATCH, no WebSocket (P-158)
     void *context;
     void (*on_request)(void *context, const struct gateway_request *request); // may be NULL
     // A request is held because the app sleeps: it wants to be woken. May be NULL.

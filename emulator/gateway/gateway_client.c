@@ -112,14 +112,43 @@ void gateway_client_continue(struct gateway_client *client, bool keep_alive, boo
     gateway_deadline_set(client->gateway, &client->deadline, WAIT_IDLE);
 }
 
+static void response_expired(struct gateway_exchange *exchange)
+{
+    enum limit_id limit = exchange->client->gateway->response_limit;
+    bool half = !exchange->request_read && exchange->request_sent == block_len(&exchange->request);
+    gateway_exchange_release(exchange, false);
+    if (half) {
+        gateway_answer_limit(exchange, 408, limit, _("the request body stopped arriving"), false);
+        return;
+    }
+    char text[160];
+    snprintf(text, sizeof text, _("the app did not answer within %lld s"),
+             (long long)limit_rows[limit].value / 1000);
+    gateway_answer_limit(exchange, 504, limit, text, true);
+    gateway_notice(exchange->client->gateway, exchange->upstream_name, exchange->rule, text);
+}
+
+static void websocket_expired(struct gateway_client *client)
+{
+    const struct limit_row *row = &limit_rows[LIMIT_INDEX_WEBSOCKET_IDLE_MS];
+    char text[160];
+    snprintf(text, sizeof text, _("a WebSocket was cut after %lld s without data"),
+             (long long)row->value / 1000);
+    gateway_notice(client->gateway, client->exchange ? client->exchange->upstream_name : "",
+                   row->source, text);
+    if (client->exchange) {
+        client->exchange->rule = row->source;
+    }
+}
+
 void gateway_client_expired(struct gateway_client *client, enum gateway_wait wait)
 {
     struct gateway_exchange *exchange = client->exchange;
     switch (wait) {
     case WAIT_HEADER:
         if (exchange) {
-            gateway_answer(exchange, 408, "[I]", _("the request head did not arrive in time"),
-                           false);
+            gateway_answer_limit(exchange, 408, LIMIT_INDEX_HEADER_WAIT_MS,
+                                 _("the request head did not arrive in time"), false);
             gateway_client_run(client);
             return;
         }
@@ -128,23 +157,11 @@ void gateway_client_expired(struct gateway_client *client, enum gateway_wait wai
         if (!exchange) {
             break;
         }
-        if (!exchange->request_read && exchange->request_sent == block_len(&exchange->request)) {
-            gateway_exchange_release(exchange, false);
-            gateway_answer(exchange, 408, "[I]", _("the request body stopped arriving"), false);
-        } else {
-            gateway_exchange_release(exchange, false);
-            gateway_answer(exchange, 504, "P-150", _("the app did not answer within 60 s"), true);
-            gateway_notice(client->gateway, exchange->upstream_name, "P-150",
-                           _("the app did not answer within 60 s"));
-        }
+        response_expired(exchange);
         gateway_client_run(client);
         return;
     case WAIT_WEBSOCKET:
-        gateway_notice(client->gateway, exchange ? exchange->upstream_name : "", "P-157",
-                       _("a WebSocket was cut after 60 s without data"));
-        if (exchange) {
-            exchange->rule = "P-157";
-        }
+        websocket_expired(client);
         break;
     case WAIT_IDLE:
     case WAIT_LINGER:

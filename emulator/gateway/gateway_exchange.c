@@ -54,7 +54,8 @@ struct gateway_exchange *gateway_exchange_new(struct gateway_client *client)
         return NULL;
     }
     memset(exchange, 0, offsetof(struct gateway_exchange, head));
-    http1_head_init(&exchange->head, HTTP1_CLIENT, false);
+    http1_head_init(&exchange->head, gateway->options.lenient ? HTTP1_CLIENT_LENIENT : HTTP1_CLIENT,
+                    false);
     exchange->client = client;
     exchange->method = exchange->target = exchange->rule = "";
     exchange->start_us = clock_now_us();
@@ -66,6 +67,7 @@ struct gateway_exchange *gateway_exchange_new(struct gateway_client *client)
 void gateway_exchange_free(struct gateway *gateway, struct gateway_exchange *exchange)
 {
     gateway_block_release(gateway, &exchange->request);
+    gateway_gzip_free(gateway, exchange->gzip);
     if (exchange->record != exchange->record_inline) {
         free(exchange->record);
     }
@@ -107,10 +109,11 @@ static bool take_facts(struct gateway_exchange *exchange, const char *bytes)
     exchange->minor_1 = head->minor == 1;
     exchange->keep_alive = head->keep_alive;
     exchange->expects = head->expect_continue;
+    exchange->accepts_gzip = gateway_gzip_accepted(head, bytes);
     exchange->request_body = head->body;
     exchange->request_left = head->body == HTTP1_BODY_LENGTH ? head->content_length : 0;
     exchange->request_read = head->body == HTTP1_BODY_NONE;
-    http1_chunks_init(&exchange->request_chunks, HTTP1_CLIENT);
+    http1_chunks_init(&exchange->request_chunks, head->policy);
     const struct http1_field *upgrade = http1_head_find(head, HTTP1_UPGRADE);
     if (head->upgrade && exchange->request_read && upgrade->value.len < sizeof exchange->upgrade) {
         memcpy(exchange->upgrade, bytes + upgrade->value.at, upgrade->value.len);
@@ -123,6 +126,7 @@ void gateway_exchange_begin(struct gateway_exchange *exchange)
     struct gateway_client *client = exchange->client;
     const char *bytes = client->in.data + client->in.start;
     gateway_deadline_clear(&client->deadline);
+    gateway_notice_bent(client->gateway, "", &client->gateway->noticed, exchange->head.reported);
     if (!take_facts(exchange, bytes) || !gateway_request_build(exchange)) {
         gateway_answer(exchange, 503, "", _("the gateway has no memory for this request"), false);
         return;
@@ -132,8 +136,8 @@ void gateway_exchange_begin(struct gateway_exchange *exchange)
     if (strncmp(exchange->target, ACME_PATH, strlen(ACME_PATH)) == 0) {
         gateway_answer(exchange, 404, "P-153",
                        _("paths under /.well-known/acme-challenge/ never reach the app"), true);
-    } else if (exchange->request_left > (uint64_t)LIMIT_BODY_BYTES) {
-        gateway_answer(exchange, 413, "P-150", _("the request body is larger than 100 MB"), false);
+    } else if (gateway_body_is_too_large(exchange, exchange->request_left)) {
+        gateway_answer_too_large(exchange);
     } else {
         gateway_exchange_dispatch(exchange);
     }
@@ -368,8 +372,11 @@ static bool move(struct gateway_exchange *exchange)
     if (exchange->phase == PHASE_PROXY && !exchange->over) {
         moved = gateway_request_write(exchange) || moved;
     }
-    // As much as the client's buffer takes, then one write: head and body go in one segment.
-    while (exchange->phase == PHASE_PROXY && !exchange->over && gateway_response_read(exchange)) {
+    // As much as the client's buffer takes, then one write: head and body go in one segment. What
+    // is compressed may never fill it.
+    uint64_t until = exchange->response_total + 4 * BLOCK_BYTES;
+    while (exchange->phase == PHASE_PROXY && !exchange->over && exchange->response_total < until &&
+           gateway_response_read(exchange)) {
         moved = true;
     }
     if (!exchange->over) {
@@ -391,10 +398,11 @@ static void pump_later(struct gateway_exchange *exchange)
 
 void gateway_exchange_pump(struct gateway_exchange *exchange)
 {
-    uint64_t before = exchange->request_bytes + exchange->response_bytes;
+    uint64_t before = exchange->request_bytes + exchange->response_bytes + exchange->response_total;
     while (!exchange->over && move(exchange)) {
         if (!exchange->over &&
-            exchange->request_bytes + exchange->response_bytes - before > TURN_BYTES) {
+            exchange->request_bytes + exchange->response_bytes + exchange->response_total - before >
+                TURN_BYTES) {
             pump_later(exchange);
             break;
         }

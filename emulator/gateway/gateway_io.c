@@ -21,12 +21,13 @@ static char *block_take(struct gateway *gateway)
     return malloc(BLOCK_BYTES);
 }
 
-static bool block_grow(struct gateway_block *block, size_t need)
+static bool block_grow(struct gateway_block *block, size_t need, size_t max)
 {
     size_t cap = block->cap;
     while (cap < need) {
         cap *= 2;
     }
+    cap = cap < max ? cap : max;
     char *data = realloc(block->data, cap);
     if (!data) {
         return false;
@@ -56,7 +57,7 @@ bool gateway_block_need(struct gateway *gateway, struct gateway_block *block, si
         block->start = 0;
     }
     size_t need = block->end + room;
-    return need <= block->cap || (need <= max && block_grow(block, need));
+    return need <= block->cap || (need <= max && block_grow(block, need, max));
 }
 
 size_t gateway_block_room(const struct gateway_block *block, size_t max)
@@ -173,7 +174,7 @@ void gateway_endpoint_close(struct gateway *gateway, struct gateway_endpoint *en
 
 // ---- deadlines ----
 
-static int64_t wait_ms(enum gateway_wait wait)
+static int64_t wait_ms(const struct gateway *gateway, enum gateway_wait wait)
 {
     switch (wait) {
     case WAIT_HEADER:
@@ -181,7 +182,7 @@ static int64_t wait_ms(enum gateway_wait wait)
     case WAIT_IDLE:
         return LIMIT_KEEPALIVE_IDLE_MS;
     case WAIT_RESPONSE:
-        return LIMIT_RESPONSE_WAIT_MS;
+        return limit_rows[gateway->response_limit].value;
     case WAIT_WEBSOCKET:
         return LIMIT_WEBSOCKET_IDLE_MS;
     case WAIT_LINGER:
@@ -217,7 +218,7 @@ void gateway_deadline_set(struct gateway *gateway, struct gateway_deadline *dead
     }
     struct gateway_deadline *queue = &gateway->queues[wait];
     deadline->wait = wait;
-    deadline->at_ms = gateway->now_ms + wait_ms(wait);
+    deadline->at_ms = gateway->now_ms + wait_ms(gateway, wait);
     deadline->next = queue;
     deadline->previous = queue->previous;
     queue->previous->next = deadline;

@@ -6,7 +6,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "emulator/limits/limits.h"
 #include "sandbox/base/i18n.h"
 
 // ---- head ----
@@ -70,7 +69,7 @@ static void too_large(struct gateway_exchange *exchange)
         gateway_client_close(exchange->client, false);
         return;
     }
-    gateway_answer(exchange, 413, "P-150", _("the request body is larger than 100 MB"), false);
+    gateway_answer_too_large(exchange);
 }
 
 static void body_refused(struct gateway_exchange *exchange)
@@ -120,7 +119,7 @@ static bool take_chunks(struct gateway_exchange *exchange, size_t room)
         gateway_puts(&exchange->request, "0\r\n\r\n");
         exchange->request_read = true;
     }
-    if (exchange->request_total > (uint64_t)LIMIT_BODY_BYTES) {
+    if (gateway_body_is_too_large(exchange, exchange->request_total)) {
         too_large(exchange);
     }
     return true;

@@ -15,18 +15,27 @@
 
 // ---- head ----
 
+#define ORIGINALS_ONLY (1u << HTTP1_ETAG | 1u << HTTP1_ACCEPT_RANGES)
+
 static bool put_head(struct gateway_exchange *exchange, const char *bytes)
 {
     const struct http1_head *head = &exchange->head;
     struct gateway_block *out = &exchange->client->out;
+    char own[512];
     bool interim = head->status < 200;
-    struct http1_onward onward = {
+    int own_len = snprintf(own, sizeof own, "%s",
+                           interim                 ? ""
+                           : !exchange->keep_alive ? "Connection: close\r\n"
+                           : !exchange->minor_1    ? "Connection: keep-alive\r\n"
+                                                   : "");
+    if (!interim) {
+        gateway_gzip_print(exchange, bytes, own + own_len, sizeof own - (size_t)own_len);
+    }
+    const struct http1_onward onward = {
+        .without = exchange->gzip ? ORIGINALS_ONLY : 0,
         .switching = head->status == 101,
         .body = exchange->out_chunked && !interim ? HTTP1_BODY_CHUNKED : HTTP1_BODY_UNTIL_CLOSE,
-        .own = interim                 ? ""
-               : !exchange->keep_alive ? "Connection: close\r\n"
-               : !exchange->minor_1    ? "Connection: keep-alive\r\n"
-                                       : "",
+        .own = own,
     };
     size_t room = http1_write_room(head, onward.own);
     if (!gateway_block_need(exchange->client->gateway, out, room, 2 * BLOCK_HEAD_MAX)) {
@@ -39,34 +48,35 @@ static bool put_head(struct gateway_exchange *exchange, const char *bytes)
     return true;
 }
 
-// Each rule once per instance: the same mistake comes with every answer.
 static void report_bent(struct gateway_exchange *exchange, uint64_t reported)
 {
-    uint64_t fresh = reported & ~exchange->upstream->noticed;
-    exchange->upstream->noticed |= fresh;
-    for (int rule = 1; fresh && rule < HTTP1_RULE__COUNT; rule++) {
-        if (fresh >> rule & 1) {
-            const struct http1_rule_row *row = &http1_rules[rule];
-            gateway_notice(exchange->client->gateway, exchange->upstream_name, row->source,
-                           _(row->text));
-        }
-    }
+    gateway_notice_bent(exchange->client->gateway, exchange->upstream_name,
+                        &exchange->upstream->noticed, reported);
 }
 
 static void malformed(struct gateway_exchange *exchange, enum http1_rule rule, uint32_t at)
 {
     const struct http1_rule_row *row = &http1_rules[rule];
-    char text[384];
-    snprintf(text, sizeof text, _("the app's answer cannot be read: %s (byte %u)"), _(row->text),
-             at);
+    const struct gateway_block *in = &exchange->conn->in;
+    char text[384], name[48] = "";
+    if (!exchange->response_head) {
+        gateway_field_at(in->data + in->start, block_len(in), at, name, sizeof name);
+    }
+    snprintf(text, sizeof text, _("the app's answer cannot be read: %s (byte %u%s%s)"),
+             _(row->text), at, *name ? ", " : "", name);
     gateway_notice(exchange->client->gateway, exchange->upstream_name, row->source, text);
     gateway_exchange_failed(exchange, FAILURE_MALFORMED, row->source, text);
 }
 
-static void frame(struct gateway_exchange *exchange)
+static void frame(struct gateway_exchange *exchange, const char *bytes)
 {
     const struct http1_head *head = &exchange->head;
-    bool unknown = head->body == HTTP1_BODY_CHUNKED || head->body == HTTP1_BODY_UNTIL_CLOSE;
+    exchange->gzip_suits = gateway_gzip_suits(head, bytes);
+    if (exchange->gzip_suits && exchange->accepts_gzip && head->body != HTTP1_BODY_NONE) {
+        exchange->gzip = gateway_gzip_new(exchange->client->gateway);
+    }
+    bool unknown =
+        head->body == HTTP1_BODY_CHUNKED || head->body == HTTP1_BODY_UNTIL_CLOSE || exchange->gzip;
     exchange->out_chunked = unknown && exchange->minor_1;
     if ((unknown && !exchange->minor_1) || !exchange->request_read) {
         exchange->keep_alive = false;
@@ -128,7 +138,7 @@ static void take_switch(struct gateway_exchange *exchange, const char *bytes)
 
 static void take_final(struct gateway_exchange *exchange, const char *bytes)
 {
-    frame(exchange);
+    frame(exchange, bytes);
     if (!put_head(exchange, bytes)) {
         gateway_client_close(exchange->client, false);
         return;
@@ -167,6 +177,12 @@ static bool take_head(struct gateway_exchange *exchange)
 
 static void body_done(struct gateway_exchange *exchange)
 {
+    if (exchange->gzip && !gateway_gzip_finish(exchange)) {
+        gateway_client_close(exchange->client, false);
+        return;
+    }
+    gateway_gzip_free(exchange->client->gateway, exchange->gzip);
+    exchange->gzip = NULL;
     if (exchange->out_chunked) {
         gateway_puts(&exchange->client->out, "0\r\n\r\n");
         exchange->response_bytes += 5;
@@ -179,11 +195,21 @@ static void body_done(struct gateway_exchange *exchange)
     exchange->phase = PHASE_ANSWER;
 }
 
-static void put_data(struct gateway_exchange *exchange, size_t skip, size_t len)
+// False: the client had to be closed.
+static bool put_data(struct gateway_exchange *exchange, size_t skip, size_t len)
 {
     struct gateway_block *in = &exchange->conn->in;
     struct gateway_block *out = &exchange->client->out;
     const char *bytes = in->data + in->start + skip;
+    exchange->response_total += len;
+    if (exchange->gzip) {
+        if (len && !gateway_gzip_put(exchange, bytes, len)) {
+            gateway_client_close(exchange->client, false);
+            return false;
+        }
+        gateway_block_consume(in, skip + len);
+        return true;
+    }
     size_t before = block_len(out);
     if (len && exchange->out_chunked) {
         gateway_put_chunk(out, bytes, len);
@@ -192,6 +218,7 @@ static void put_data(struct gateway_exchange *exchange, size_t skip, size_t len)
     }
     exchange->response_bytes += block_len(out) - before;
     gateway_block_consume(in, skip + len);
+    return true;
 }
 
 static bool take_chunks(struct gateway_exchange *exchange, size_t len)
@@ -204,8 +231,7 @@ static bool take_chunks(struct gateway_exchange *exchange, size_t len)
         malformed(exchange, exchange->response_chunks.error, 0);
         return true;
     }
-    put_data(exchange, skip, data);
-    if (progress == HTTP1_DONE) {
+    if (put_data(exchange, skip, data) && progress == HTTP1_DONE) {
         body_done(exchange);
     }
     return true;
@@ -221,7 +247,7 @@ static bool take_body(struct gateway_exchange *exchange)
         body_done(exchange);
         return true;
     }
-    size_t max = out->cap > BLOCK_BYTES ? out->cap : BLOCK_BYTES;
+    size_t max = !exchange->gzip && out->cap > BLOCK_BYTES ? out->cap : BLOCK_BYTES;
     size_t room = gateway_block_room(out, max);
     if (block_len(in) == 0 || room <= 2 * CHUNK_FRAME) {
         return false;
@@ -282,6 +308,14 @@ static bool receive(struct gateway_exchange *exchange)
     return true;
 }
 
+// The app has no more for now. Of a length that is known the rest will follow; who sends without
+// one may wait for an answer to what he has said.
+static bool pauses(struct gateway_exchange *exchange)
+{
+    return !exchange->over && exchange->head.body != HTTP1_BODY_LENGTH &&
+           gateway_gzip_flush(exchange);
+}
+
 bool gateway_response_read(struct gateway_exchange *exchange)
 {
     struct gateway_conn *conn = exchange->conn;
@@ -290,7 +324,10 @@ bool gateway_response_read(struct gateway_exchange *exchange)
             return true;
         }
         // What is left is blocked by the client; the rest stays with the app.
-        return block_len(&conn->in) == 0 && conn->endpoint.readable && receive(exchange);
+        if (block_len(&conn->in)) {
+            return false;
+        }
+        return (conn->endpoint.readable && receive(exchange)) || pauses(exchange);
     }
     if (block_len(&conn->in) && take_head(exchange)) {
         return true;

@@ -12,6 +12,7 @@
 #include "emulator/formats/http1.h"
 #include "emulator/gateway/choice.h"
 #include "emulator/gateway/gateway.h"
+#include "emulator/limits/limits.h"
 
 // Ours, not the platform's: memory and manners of this program.
 #define BLOCK_BYTES        16384 // one buffer; each way, per connection
@@ -26,7 +27,7 @@
 #define STUCK_MS           50   // then idle connections are closed: the app may serve one at a time
 #define LINGER_MS          2000 // a refused client may still be sending
 #define ACCEPT_PAUSE_MS    100  // after EMFILE
-#define TURN_BYTES         262144 // one stream, before the others get their turn
+#define TURN_BYTES         393216 // one stream, before the others get their turn
 #define SPARE_BLOCKS_MAX   16
 #define SPARE_EXCHANGE_MAX 16
 
@@ -66,6 +67,7 @@ struct gateway_deadline {
 };
 
 struct gateway_exchange;
+struct gateway_gzip; // a compressing stream (gateway_gzip.c)
 
 struct gateway_client {
     struct gateway_endpoint endpoint;
@@ -143,8 +145,10 @@ struct gateway_exchange {
     // the response
     bool response_head, response_begun, out_chunked, endless;
     unsigned interim;
-    uint64_t response_left;
+    uint64_t response_left, response_total;
     struct http1_chunks response_chunks;
+    bool accepts_gzip, gzip_suits; // the client asks for it; what the app sends is of that kind
+    struct gateway_gzip *gzip;     // NULL: the body goes as it is
 
     // the record for on_request
     char upstream_name[32];
@@ -161,6 +165,7 @@ struct gateway_exchange {
 struct gateway {
     struct loop *loop;
     struct gateway_options options;
+    enum limit_id body_limit, response_limit; // the edge's or the balancer's
     struct gateway_endpoint listener;
     uint16_t port;
     bool accepting;
@@ -185,6 +190,9 @@ struct gateway {
     unsigned spare_block_count;
     struct gateway_exchange *spare_exchanges[SPARE_EXCHANGE_MAX];
     unsigned spare_exchange_count;
+    uint64_t noticed; // rules that clients broke and that were let through, bit 1 << rule
+    struct gateway_gzip *spare_gzip;
+    unsigned gzip_streams;
 
     struct gateway_stats stats;
 };
@@ -277,6 +285,25 @@ bool gateway_request_write(struct gateway_exchange *exchange);
 bool gateway_response_read(struct gateway_exchange *exchange);
 bool gateway_response_write(struct gateway_exchange *exchange);
 
+// ---- gateway_gzip.c ----
+
+// The request's head: does Accept-Encoding want it?
+bool gateway_gzip_accepted(const struct http1_head *head, const char *bytes);
+// The answer's head: may and should its body be compressed?
+bool gateway_gzip_suits(const struct http1_head *head, const char *bytes);
+// The lines that an answer gets if it suits, and those of one that is compressed.
+void gateway_gzip_print(const struct gateway_exchange *exchange, const char *bytes, char *out,
+                        size_t size);
+// NULL: no memory, or too many at a time; the body goes as it is then.
+struct gateway_gzip *gateway_gzip_new(struct gateway *gateway);
+void gateway_gzip_free(struct gateway *gateway, struct gateway_gzip *gzip);
+void gateway_gzip_drop_spare(struct gateway *gateway);
+// A run of at most BLOCK_BYTES becomes chunks in the client's buffer. False: no memory for them.
+bool gateway_gzip_put(struct gateway_exchange *exchange, const char *bytes, size_t len);
+bool gateway_gzip_finish(struct gateway_exchange *exchange);
+// The app pauses: what has been held back goes. True: it did, or the client had to be closed.
+bool gateway_gzip_flush(struct gateway_exchange *exchange);
+
 // ---- gateway_tunnel.c ----
 
 bool gateway_tunnel_move(struct gateway_exchange *exchange);
@@ -287,11 +314,30 @@ bool gateway_tunnel_move(struct gateway_exchange *exchange);
 // keep.
 void gateway_answer(struct gateway_exchange *exchange, int status, const char *rule,
                     const char *text, bool keep);
+// As above, by a row of the limits table, which is named in X-Leanlocal-Limit.
+void gateway_answer_limit(struct gateway_exchange *exchange, int status, enum limit_id limit,
+                          const char *text, bool keep);
+bool gateway_body_is_too_large(const struct gateway_exchange *exchange, uint64_t bytes);
+void gateway_answer_too_large(struct gateway_exchange *exchange);
+struct gateway_reply {
+    int status;
+    const char *rule, *text;
+    const struct limit_row *limit; // or NULL
+    const char *location;          // or NULL
+    bool keep;
+};
+void gateway_reply(struct gateway_exchange *exchange, const struct gateway_reply *reply);
+// The name of the field whose line holds the byte `at` of a head; "" for the first line.
+void gateway_field_at(const char *bytes, size_t len, size_t at, char *ret_name, size_t size);
 // As above, by a rule of the lexer.
 void gateway_answer_rule(struct gateway_exchange *exchange, enum http1_rule rule);
 const char *gateway_reason(int status);
 void gateway_notice(struct gateway *gateway, const char *upstream, const char *rule,
                     const char *text);
+// The rules of a set (1 << rule) that *noticed does not hold yet: what was kept or dropped though
+// wrong.
+void gateway_notice_bent(struct gateway *gateway, const char *upstream, uint64_t *noticed,
+                         uint64_t reported);
 
 // ---- gateway_upstream.c ----
 

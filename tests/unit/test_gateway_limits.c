@@ -73,6 +73,123 @@ static void test_refusals_name_their_rule(void **state)
     assert_int_equal(stats.lost, 0);
 }
 
+// Which row of the limits table it was, and which field.
+static void test_a_limit_is_named(void **state)
+{
+    struct world *w = *state;
+    static char long_line[9000], many_fields[9 * 7500];
+    memset(long_line, 'x', sizeof long_line - 1);
+    for (int i = 0; i < 9; i++) {
+        char *at = many_fields + strlen(many_fields);
+        snprintf(at, 8, "A%d: ", i);
+        memset(at + 4, 'y', 7400);
+        strcpy(at + 7404, "\r\n");
+    }
+    const struct {
+        const char *before, *middle, *limit, *text;
+    } rows[] = {
+        {"GET / HTTP/1.1\r\nHost: a\r\nX-Token: ", long_line, "HEADER_LINE_BYTES=8192",
+         ": X-Token ("},
+        {"GET /", long_line, "HEADER_LINE_BYTES=8192", "8 K ("},
+        {"GET / HTTP/1.1\r\nHost: a\r\n", many_fields, "HEADER_TOTAL_BYTES=65536", "64 K: A8 ("},
+        {"PUT / HTTP/1.1\r\nHost: a\r\nContent-Length: 104857601\r\n", "\r\n",
+         "BODY_BYTES=104857600", "larger than 100 MB ("},
+        {"GET / HTTP/1.1\r\nHost: a\r\nX-Bad : b\r\n", "\r\n", NULL, ": X-Bad ("},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        int c = client(w);
+        say(w, c, rows[i].before);
+        say(w, c, rows[i].middle);
+        const char *text = hear(w, c, ")\n");
+        if (rows[i].limit) {
+            char field[96];
+            snprintf(field, sizeof field, "X-Leanlocal-Limit: %s\r\n", rows[i].limit);
+            assert_has(text, field);
+        } else {
+            assert_has_not(text, "X-Leanlocal-Limit");
+        }
+        assert_has(text, "X-Leanlocal-Rule: ");
+        assert_has(text, rows[i].text);
+        assert_int_equal(w->notices, i + 1);
+        shut(w, c);
+    }
+    assert_has(w->notice, "|400: a blank between a field's name and the colon: X-Bad");
+}
+
+// The last byte that is let through, and the first that is not.
+static void test_limits_to_the_byte(void **state)
+{
+    struct world *w = *state;
+    enum { LINE, URL, TOTAL, FIELDS, KINDS };
+    static char text[70000];
+    static const char *const refusals[KINDS] = {"431 ", "414 ", "431 ", "431 "};
+    for (int kind = 0; kind < KINDS; kind++) {
+        for (int over = 0; over < 2; over++) {
+            struct buf request = {0};
+            memset(text, 'x', sizeof text);
+            buf_addf(&request, "GET /%.*s HTTP/1.1\r\nHost: a\r\n",
+                     kind == URL ? 8192 - 14 + over : 0, text);
+            if (kind == LINE) {
+                buf_addf(&request, "A: %.*s\r\n", 8192 - 3 + over, text);
+            }
+            for (int i = 0; kind == FIELDS && i < 99 + over; i++) {
+                buf_adds(&request, "A: b\r\n");
+            }
+            while (kind == TOTAL && request.len + 16 < 65536 - 2) {
+                size_t left = 65536 - 2 - request.len;
+                size_t line = left > 8192 + 32 ? 8192 : left + (size_t)over;
+                buf_addf(&request, "A: %.*s\r\n", (int)line - 5, text);
+            }
+            buf_adds(&request, "\r\n");
+            int c = client(w);
+            say_bytes(w, c, request.data, request.len);
+            if (over) {
+                const char *answer = hear(w, c, ")\n");
+                assert_has(answer, refusals[kind]);
+            } else {
+                int u = accept_upstream(w, 0);
+                hear(w, u, "\r\n\r\n");
+                say(w, u, "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\nok");
+                hear(w, c, "ok");
+                shut(w, u);
+            }
+            shut(w, c);
+            buf_release(&request);
+        }
+    }
+}
+
+// The hundred megabytes themselves are let through.
+static void test_the_largest_body(void **state)
+{
+    struct world *w = *state;
+    int c = client(w);
+    say(w, c, "PUT / HTTP/1.1\r\nHost: a\r\nContent-Length: 104857600\r\n\r\n");
+    int u = accept_upstream(w, 0);
+    assert_has(hear(w, u, "\r\n\r\n"), "Content-Length: 104857600\r\n");
+}
+
+// Ten thousand connections; the next one waits in the kernel and is served when one goes.
+static void test_as_many_connections_as_allowed(void **state)
+{
+    struct world *w = *state;
+    w->gateway->stats.connections = CONNECTIONS_MAX - 1;
+    int c = client(w), d = client(w);
+    say(w, c, GET);
+    say(w, d, GET);
+    int u = accept_upstream(w, 0);
+    hear(w, u, "\r\n\r\n");
+    say(w, u, OK5);
+    hear(w, c, "hello");
+    assert_int_equal(w->gateway->stats.connections, CONNECTIONS_MAX);
+    assert_false(w->gateway->accepting);
+    shut(w, c);
+    hear(w, u, "\r\n\r\n"); // the other one's, on the pooled connection
+    say(w, u, OK5);
+    hear(w, d, "hello");
+    w->gateway->stats.connections -= CONNECTIONS_MAX - 1;
+}
+
 static void test_bad_chunks_never_complete_upstream(void **state)
 {
     struct world *w = *state;
@@ -187,6 +304,33 @@ static bool waits(const struct world *w, enum gateway_wait wait)
     return w->gateway->queues[wait].next != &w->gateway->queues[wait];
 }
 
+// How long each wait is.
+static void assert_lasts(const struct world *w, enum gateway_wait wait, int64_t ms)
+{
+    int64_t left_ms = w->gateway->queues[wait].next->at_ms - w->gateway->now_ms;
+    assert_in_range(left_ms, ms - LIMIT_MS, ms);
+}
+
+static void test_lasting(void **state)
+{
+    struct world *w = *state;
+    int c = client(w);
+    WAIT(w, waits(w, WAIT_HEADER));
+    assert_lasts(w, WAIT_HEADER, 60000);
+    say(w, c, GET);
+    int u = accept_upstream(w, 0);
+    hear(w, u, "\r\n\r\n");
+    assert_lasts(w, WAIT_RESPONSE, 60000);
+    say(w, u, OK5);
+    hear(w, c, "hello");
+    assert_lasts(w, WAIT_IDLE, 75000);
+    say(w, c, "GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n");
+    hear(w, u, "\r\n\r\n");
+    say(w, u, "HTTP/1.1 101 S\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n");
+    hear(w, c, "\r\n\r\n");
+    assert_lasts(w, WAIT_WEBSOCKET, 60000);
+}
+
 static void test_no_answer_in_time(void **state)
 {
     struct world *w = *state;
@@ -277,10 +421,19 @@ static void test_websocket_idle_is_cut(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        ONE(test_refusals_name_their_rule),   ONE(test_bad_chunks_never_complete_upstream),
-        ONE(test_body_limit_while_streaming), NONE(test_port_in_use_names_the_owner),
-        ONE(test_many_connections),           ONE(test_no_answer_in_time),
-        ONE(test_request_stops_arriving),     ONE(test_idle_ends),
+        ONE(test_a_limit_is_named),
+        ONE(test_limits_to_the_byte),
+        ONE(test_the_largest_body),
+        ONE(test_as_many_connections_as_allowed),
+        ONE(test_lasting),
+        ONE(test_refusals_name_their_rule),
+        ONE(test_bad_chunks_never_complete_upstream),
+        ONE(test_body_limit_while_streaming),
+        NONE(test_port_in_use_names_the_owner),
+        ONE(test_many_connections),
+        ONE(test_no_answer_in_time),
+        ONE(test_request_stops_arriving),
+        ONE(test_idle_ends),
         ONE(test_websocket_idle_is_cut),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
