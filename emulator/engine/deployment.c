@@ -141,6 +141,7 @@ static void end_deployment(struct engine *engine)
 void deployment_begin(struct engine *engine, const struct deploy_reason *reason)
 {
     struct deployment *deployment = &engine->deployment;
+    crash_forget(engine);
     // Sticky until a build succeeds: a save after a failed install must not start on the old layer.
     engine->build_pending = engine->build_pending || reason->rebuild || !engine->has_built;
     bool no_cache = reason->no_cache || (deployment->active && deployment->no_cache);
@@ -450,6 +451,9 @@ void deployment_fail(struct engine *engine, enum stage stage, const struct error
         requests_exec_failed(engine, &error);
     }
     if (engine->mode != MODE_UP) {
+        if (stage >= STAGE_START) {
+            announce_cloud(engine, TEXT_INSTANCE_REMOVED);
+        }
         announce_cloud(engine, TEXT_DEPLOY_FAILED);
         engine_stop(engine, code, NULL);
         return;

@@ -459,6 +459,7 @@ int engine_start(struct engine *engine, const struct cJSON *arguments, struct er
     read_options(engine, json_get(arguments, "options"));
     engine->install_python = engine->options.install_python;
     json_get_strings(arguments, "host_env", &engine->host_env);
+    health_times_read(strlist_env_get(&engine->host_env, HEALTH_VARIABLE), &engine->times);
     const char *size = json_get_string(json_get(arguments, "options"), "size");
     if (project_open(engine->dir, &engine->project, error) < 0 ||
         engine_check_options(engine, size, error) < 0) {
@@ -630,6 +631,7 @@ int engine_main(int argc, char **argv)
     engine->mode = MODE_UP;
     engine->dir = argc > 2 ? argv[2] : ".";
     read_options(engine, NULL); // a client may look before it says "start"
+    health_times_read(NULL, &engine->times);
     for (size_t i = 0; i < STAGE__COUNT; i++) {
         engine->stages[i].state = "";
     }

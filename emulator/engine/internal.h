@@ -84,11 +84,12 @@ struct running {
     int address_fd;            // holds the loopback address; -1
     struct loop_source *timer; // start limit; later the drain's limit
     enum role role;
-    bool judged;          // its failure has been told
-    uint16_t other_port;  // it listens there, and not on its own port; 0
-    unsigned bad_rounds;  // periodic checks failed in a row
-    int64_t begun_ms;     // of the save or command that caused it
-    char last_round[320]; // what the last round said, to tell only news
+    bool judged;               // its failure has been told
+    uint16_t other_port;       // it listens there, and not on its own port; 0
+    unsigned bad_rounds;       // periodic checks failed in a row
+    int64_t begun_ms;          // of the save or command that caused it
+    struct health_round round; // the last that was not healthy
+    bool has_round;
     char *private_dir;
     int64_t cpu_ms, cpu_read_ms, cpu_permille, memory_bytes, disk_bytes;
 };
@@ -157,7 +158,8 @@ struct engine {
     size_t reached_count;
     struct kept kept;
     uint16_t debugger_port; // that has been told; 0
-    unsigned crashes;       // in a row, of the serving version
+    struct health_times times;
+    struct backoff backoff; // deaths in a row, of the serving version
     bool must_replace;      // what served is gone and its replacement does not serve yet
     int64_t last_tag_s;
     char last_tag[24];
@@ -263,6 +265,13 @@ struct running *rollout_serving(const struct engine *engine);
 void rollout_on_begin(void *context, const char *upstream_name);
 void rollout_on_drained(void *context, const char *upstream_name);
 void rollout_read_meters(struct engine *engine);
+
+// ---- crash.c ----
+// What serves has died, or its replacement has not become healthy: counts it and says so, once for
+// many in a loop. error: what happened. Returns the pause before the next try.
+int64_t crash_died(struct engine *engine, int64_t lived_ms, const struct error *error);
+// Somebody has acted (a save, a restart by hand): the next try is no part of a loop.
+void crash_forget(struct engine *engine);
 
 // ---- size.c ----
 // Of the size (P-170, P-130), or smaller ones by LEANLOCAL_INSTANCE_LIMITS.

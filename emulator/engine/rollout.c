@@ -17,15 +17,12 @@
 #include "sandbox/base/cleanup.h"
 #include "sandbox/base/clock.h"
 #include "sandbox/base/i18n.h"
-#include "sandbox/base/process.h"
 #include "sandbox/usage.h"
 
 #define DRAIN_LIMIT_MS                                                                             \
     30000 // DESIGN 4: in `up` the old one ends when its requests do, 30 s at most
-#define DEBUG_GRACE_MS     500 // nobody who debugs waits for an app that stands at a breakpoint
-#define CRASH_PAUSE_MAX_MS 30000
-#define CRASH_FORGET_MS    60000
-#define DRAINING_STREAMS   2 // more than these drain: the oldest one's endless streams are closed
+#define DEBUG_GRACE_MS   500 // nobody who debugs waits for an app that stands at a breakpoint
+#define DRAINING_STREAMS 2   // more than these drain: the oldest one's endless streams are closed
 
 // ---- finding ----
 
@@ -162,7 +159,7 @@ void rollout_take_over(struct running *running)
     running->role = ROLE_SERVING;
     instance_mark_healthy(running->instance);
     if (running->health) {
-        health_set_interval(running->health, LIMIT_PERIODIC_PROBE_MS);
+        health_set_interval(running->health, engine->times.period_ms);
     }
     set_upstream(engine, running); // new requests go to it from here on
     if (old) {
@@ -179,6 +176,7 @@ void rollout_take_over(struct running *running)
         return;
     }
     engine->failure = (struct error){0};
+    engine->failure_mend[0] = '\0';
     announce_notice(engine, "note", NULL, NULL, NULL, _("%s serves version %s now"),
                     instance_name(running->instance), running->version.tag);
 }
@@ -196,50 +194,27 @@ static void replace(void *context)
     }
 }
 
-static int64_t crash_pause_ms(const struct engine *engine)
-{
-    if (engine->crashes <= 1) {
-        return 0;
-    }
-    int64_t pause_ms = engine->crashes > 7 ? CRASH_PAUSE_MAX_MS : 500LL << (engine->crashes - 1);
-    return pause_ms < CRASH_PAUSE_MAX_MS ? pause_ms : CRASH_PAUSE_MAX_MS;
-}
-
 void rollout_replace_later(struct engine *engine)
 {
     if (engine->must_replace && !engine->stopping) {
+        int64_t after_ms = engine->backoff.next_ms - clock_now_ms();
         loop_source_free(engine->crash_timer);
-        engine->crash_timer = loop_add_timer(engine->loop, crash_pause_ms(engine), replace, engine);
+        engine->crash_timer =
+            loop_add_timer(engine->loop, after_ms < 0 ? 0 : after_ms, replace, engine);
     }
-}
-
-static void announce_death(const struct running *running, int wait_status, bool app_exited)
-{
-    announce_notice(running->engine, "error", "P-172", NULL, NULL,
-                    app_exited ? _("%s: the app ended by itself (%s); starting it again in %lld s")
-                               : _("%s: its sandbox ended (%s); starting it again in %lld s"),
-                    instance_name(running->instance), process_describe_status(wait_status),
-                    (long long)(crash_pause_ms(running->engine) / 1000));
 }
 
 // P-172, DESIGN 3: what served is gone; the same version again.
 void rollout_replace_dead(struct running *running, int wait_status, bool app_exited)
 {
     struct engine *engine = running->engine;
-    bool old_enough = clock_now_ms() - instance_started_ms(running->instance) > CRASH_FORGET_MS;
-    engine->crashes = old_enough ? 1 : engine->crashes + 1;
+    struct error error = {0};
     engine->must_replace = true;
-    if (instance_over_bytes(running->instance)) {
-        struct error error = {0};
-        size_explain_memory(running, &error);
-        announce_notice(engine, "error", "P-172", NULL, error.hint,
-                        _("%s; starting it again in %lld s"), error.message,
-                        (long long)(crash_pause_ms(engine) / 1000));
-    } else {
-        announce_death(running, wait_status, app_exited);
-    }
+    running_describe_death(running, wait_status, app_exited, &error);
     remember_version(engine, running);
     set_upstream(engine, NULL);
+    engine->failure_stage = STAGE_START;
+    crash_died(engine, clock_now_ms() - instance_started_ms(running->instance), &error);
     rollout_replace_later(engine);
 }
 
@@ -282,7 +257,7 @@ static bool restart_alone(struct engine *engine)
     }
     remember_version(engine, serving);
     engine->must_replace = true;
-    engine->crashes = 0;
+    crash_forget(engine);
     rollout_make_room(engine);
     return true;
 }

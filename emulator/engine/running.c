@@ -151,7 +151,7 @@ static void on_listening(void *context, struct instance *instance, const char *a
         rollout_take_over(running); // a probe would run into the breakpoint
         return;
     }
-    running_start_health(running, LIMIT_PROBE_INTERVAL_MS);
+    running_start_health(running, engine->times.interval_ms);
 }
 
 // P-216: told once a port, whatever is saved after it.
@@ -382,14 +382,15 @@ struct running *rollout_start(struct engine *engine, const struct tree_version *
         return NULL;
     }
     if (!engine->options.debug) {
-        running->timer =
-            loop_add_timer(engine->loop, engine->project.yaml.startup_timeout_s * 1000LL,
-                           running_judge_timeout, running);
+        running->timer = loop_add_timer(
+            engine->loop,
+            health_start_limit_ms(&engine->times, engine->project.yaml.startup_timeout_s),
+            running_judge_timeout, running);
     }
     if (!engine->host.has[SANDBOX_NOTIFY]) {
         // COMPAT: without the broker nobody tells the moment of listen; ask more often than the
         // cloud.
-        running_start_health(running, LIMIT_PROBE_INTERVAL_MS / 10);
+        running_start_health(running, engine->times.interval_ms / 10);
     }
     return running;
 }

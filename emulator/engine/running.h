@@ -1,4 +1,4 @@
-// What: what running.c, verdict.c, size.c, cause.c and rollout.c know of each other.
+// What: what running.c, verdict.c, checks.c, size.c, cause.c and rollout.c know of each other.
 // Not: for anybody else.
 #ifndef EMULATOR_ENGINE_RUNNING_H
 #define EMULATOR_ENGINE_RUNNING_H
@@ -16,11 +16,18 @@ uint32_t running_base_address(const struct engine *engine);
 void running_judge(struct running *running, const struct error *error, const char *mend);
 void running_judge_timeout(void *context);
 void running_judge_exit(struct running *running, int wait_status, bool app_exited);
-void running_start_health(struct running *running, int64_t interval_ms);
+// Of one that served: "web1: it was killed by SIGSEGV (...)".
+void running_describe_death(struct running *running, int wait_status, bool app_exited,
+                            struct error *error);
 // "127.0.0.1:3000", "::1:3000": nobody outside could reach it.
 bool running_is_loopback(const char *asked);
 // P-105: true: it was refused.
 bool running_refuse_loopback(struct running *running, const char *asked);
+
+// ---- checks.c: the rounds of probes ----
+void running_start_health(struct running *running, int64_t interval_ms);
+// P-106: functionsMode strict.
+bool running_is_strict(const struct running *running);
 
 // ---- size.c: what the instance's size means ----
 // P-172: that it was killed for its memory, and what would do.

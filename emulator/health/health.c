@@ -58,6 +58,8 @@ static void on_answer(void *context, const struct web_answer *answer)
         health_read_body(result, answer->body, answer->body_len);
     } else {
         snprintf(result->failure, sizeof result->failure, "%s", answer->failure);
+        result->errnum = answer->errnum;
+        result->is_timeout = answer->is_timeout;
     }
     on_probes_moved(probe->health);
 }

@@ -15,6 +15,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "emulator/health/times.h" // whoever asks needs to know how often
 #include "emulator/loop.h"
 #include "sandbox/base/error.h"
 
@@ -22,6 +23,8 @@ struct health_probe_result {
     char path[64];        // "/" or "/__engine/1/ping"
     int status;           // HTTP status, 0 when none
     char failure[128];    // why status is 0: "Connection refused"; never translated
+    int errnum;           // ECONNREFUSED ..., of a connection that failed; 0: not known
+    bool is_timeout;      // nothing came within the limit of one try
     char location[160];   // of a redirect
     char body[200];       // its beginning, valid UTF-8, one line
     bool is_sdk_ping;     // body is JSON with runtime and version (P-114)

@@ -5,17 +5,24 @@
 #define EMULATOR_LIMITS_TEXTS_H
 
 // clang-format off: one row a sentence
-#define TEXT_START_NO_PORT                                                                                           \
-    "实例启动失败: 无法访问应用的 Web 端口（Error: connect ECONNREFUSED），请确保程序在 %d " \
-    "秒内正确地启动了 HTTP 服务" // P-109
+// P-109; the cause is the platform's for a refused connection, [I] for others; that the number
+// follows startupTimeout is [I].
+#define TEXT_START_NO_PORT                                                                                                       \
+    "实例启动失败: 无法访问应用的 Web 端口（Error: %s），请确保程序在 %d 秒内正确地启动了 HTTP " \
+    "服务"
+// P-110; a path other than / is [I].
 #define TEXT_START_BAD_STATUS                                                                      \
-    "应用启动失败: 访问 leanengine 中间件失败，请确保正确地加载了中间件，应用（/）返回：%d: %s" // P-110
-#define TEXT_INSTANCE_LOG    "实例日志：%s"                                          // P-113
-#define TEXT_PERIODIC_FAILED "健康检查失败：%s 检测到 Error connect ECONNREFUSED %s" // P-108
-#define TEXT_BUILD_BEGIN     "开始构建 %s"                                           // P-231
-#define TEXT_CODE_DOWNLOAD   "正在下载应用代码 ..."                                  // P-231
-#define TEXT_CODE_UNPACK     "正在解压缩应用代码 ..."                                // P-231
-#define TEXT_BUILD_MEMORY    "Out of memory"                                         // P-66
+    "应用启动失败: 访问 leanengine 中间件失败，请确保正确地加载了中间件，应用（%s）返回：%d: %s"
+#define TEXT_INSTANCE_REMOVED    "新建实例已被移除"                            // P-110
+#define TEXT_INSTANCE_LOG        "实例日志：%s"                                // P-113
+#define TEXT_NO_FUNCTIONS        "云函数信息接口返回 404，已忽略云函数和 Hook" // P-112
+#define TEXT_FUNCTIONS_UPDATED   "云函数和 Hook 信息已更新"                    // P-231
+#define TEXT_PERIODIC_FAILED     "健康检查失败：%s 检测到 Error %s" // P-108; its causes: [I]
+#define TEXT_PERIODIC_BAD_STATUS "健康检查失败：%s 检测到应用（%s）返回：%d" // [I]
+#define TEXT_BUILD_BEGIN         "开始构建 %s"                               // P-231
+#define TEXT_CODE_DOWNLOAD       "正在下载应用代码 ..."                      // P-231
+#define TEXT_CODE_UNPACK         "正在解压缩应用代码 ..."                    // P-231
+#define TEXT_BUILD_MEMORY        "Out of memory"                             // P-66
 #define TEXT_STEP_FAILED                                                                              \
     "部署失败：The command '/bin/sh -c chown leanengine:leanengine . && su leanengine -c '%s'' " \
     "returned a non-zero code: %d:"                        // P-68

@@ -4,6 +4,7 @@
 #include "emulator/web/web.h"
 
 #include <curl/curl.h>
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
@@ -267,6 +268,16 @@ void web_cancel(struct web_call *call)
 
 // --- answers ----------------------------------------------------------------------------------
 
+// libcurl tells a number for connections only.
+static int failed_by(const struct web_call *call)
+{
+    long errnum = 0;
+    curl_easy_getinfo(call->easy, CURLINFO_OS_ERRNO, &errnum);
+    return call->result == CURLE_COULDNT_CONNECT ? (int)errnum
+           : call->result == CURLE_RECV_ERROR    ? ECONNRESET
+                                                 : 0;
+}
+
 // In English whatever the language: "connect ECONNREFUSED" of P-109 is made from it.
 static void describe_failure(const struct web_call *call, char *out, size_t size)
 {
@@ -295,6 +306,7 @@ static void answer(struct web_call *call)
         .status = (int)status,
         .is_complete = call->result == CURLE_OK,
         .is_timeout = call->result == CURLE_OPERATION_TIMEDOUT,
+        .errnum = failed_by(call),
         .is_cut = call->is_cut,
         .failure = failure,
         .body = call->body.data ? call->body.data : "",

@@ -30,6 +30,7 @@ struct web_answer {
     int status;          // 0: no head of an answer came
     bool is_complete;    // false: failure says why, even when there is a status
     bool is_timeout;     // not complete within the limit
+    int errnum;          // ECONNREFUSED ..., of a connection that failed; 0: not known
     bool is_cut;         // the body was longer than answer_max; its beginning is here
     const char *failure; // "Connection refused"; "" when complete; never translated
     const char *body;    // never NULL; a NUL byte follows

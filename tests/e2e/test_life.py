@@ -69,7 +69,7 @@ def test_app_that_dies_is_started_again(project, up):
         "requirements.txt": ""}))
     instance.wait_healthy()
     instance.http("/die")
-    instance.wait_line(r"web1: the app ended by itself \(exit 3\)")
+    instance.wait_line(r"web1: it ended with exit status 3")
     instance.wait_line(r"web2 serves version")
     instance.wait_body(b"x")
 

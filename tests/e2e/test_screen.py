@@ -148,7 +148,7 @@ def test_saves_broken_and_mended(shown):
 def test_an_app_that_dies_is_said_and_replaced(shown):
     it = shown()
     it.ask("/die")
-    it.screen.wait_text(r"error: web1: the app ended by itself \(exit 3\)")
+    it.screen.wait_text(r"error: web1: it ended with exit status 3")
     it.screen.wait_text(r"web2 serves version")
     it.wait_row(2, " web2 ")
     it.screen.wait_text(HEALTHY)

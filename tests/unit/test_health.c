@@ -1,5 +1,6 @@
 // Health: the verdict as a table, and real probes against a scripted server in a child process.
 #include <arpa/inet.h>
+#include <errno.h>
 #include <poll.h>
 #include <setjmp.h>
 #include <signal.h>
@@ -353,6 +354,7 @@ static void test_answers(void **state)
         }
         assert_memory_equal(home->failure, rows[i].home_failure, strlen(rows[i].home_failure));
         assert_int_equal(home->status == 0, home->failure[0] != '\0');
+        assert_int_equal(home->is_timeout, memcmp(home->failure, "no answer", 9) == 0);
         assert_string_equal(home->path, "/");
         assert_string_equal(asking.last.ping.path, "/__engine/1/ping");
         assert_true(home->duration_us > 0);
@@ -389,6 +391,8 @@ static void test_refused(void **state)
     ask(&asking, options_for(port));
     assert_int_equal(asking.last.verdict, HEALTH_NOT_YET);
     assert_string_equal(asking.last.home.failure, "Connection refused");
+    assert_int_equal(asking.last.home.errnum, ECONNREFUSED);
+    assert_false(asking.last.home.is_timeout);
     assert_string_equal(asking.last.ping.failure, "Connection refused");
 }
 
