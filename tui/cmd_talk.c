@@ -4,6 +4,7 @@
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "emulator/control/protocol.h"
 #include "sandbox/base/cleanup.h"
@@ -42,6 +43,20 @@ static int talk(struct command *command, const char *name, struct engine_link *l
     return 0;
 }
 
+static void print_functions(const struct snapshot *snapshot)
+{
+    if (strcmp(snapshot->functions_state, "listed") != 0) {
+        const char *state = snapshot->functions_state;
+        const char *note = snapshot->functions_note;
+        printf("  %-10s %s%s%s\n", "functions", *state ? state : "-", *note ? ": " : "", note);
+        return;
+    }
+    for (int64_t i = 0; i < snapshot->function_count; i++) {
+        const struct snapshot_function *row = &snapshot->functions[i];
+        printf("  %-10s %s\n", row->kind, row->name);
+    }
+}
+
 static void print_status(const struct snapshot *snapshot)
 {
     printf("%s: %s\n", snapshot->project, serving_name(snapshot->serving));
@@ -53,6 +68,7 @@ static void print_status(const struct snapshot *snapshot)
         const struct snapshot_instance *row = &snapshot->instances[i];
         printf("  %-10s %s %s %s\n", row->name, row->state, row->version, row->address);
     }
+    print_functions(snapshot);
     printf("  %-10s %lld, %lld lost\n", "requests", (long long)snapshot->requests_total,
            (long long)snapshot->requests_lost);
     if (*snapshot->failure) {

@@ -76,6 +76,11 @@ static const struct field probe_fields[] = {
     TEXT(snapshot_probe, text),
 };
 
+static const struct field function_fields[] = {
+    TEXT(snapshot_function, name),
+    TEXT(snapshot_function, kind),
+};
+
 static const struct field snapshot_fields[] = {
     INT(snapshot, protocol),
     TEXT(snapshot, project),
@@ -111,6 +116,8 @@ static const struct field snapshot_fields[] = {
     TEXT(snapshot, installing),
     INT(snapshot, debug),
     TEXT(snapshot, prompt),
+    TEXT(snapshot, functions_state),
+    TEXT(snapshot, functions_note),
 };
 
 // The snapshot's arrays: each element is an object of its own table.
@@ -136,6 +143,7 @@ static const struct array_field snapshot_arrays[] = {
     ARRAY(stages, stage_fields, SIZE_MAX),
     ARRAY(instances, instance_fields, offsetof(struct snapshot, instance_count)),
     ARRAY(probes, probe_fields, offsetof(struct snapshot, probe_count)),
+    ARRAY(functions, function_fields, offsetof(struct snapshot, function_count)),
 };
 
 static const struct {

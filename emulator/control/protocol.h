@@ -67,6 +67,7 @@ void event_release(struct event *event);
 #define SNAPSHOT_STAGES    6 // detect python install build start healthy
 #define SNAPSHOT_INSTANCES 16
 #define SNAPSHOT_PROBES    64
+#define SNAPSHOT_FUNCTIONS 128
 
 enum serving {        // the status line's first word
     SERVING_STARTING, // nothing has served yet
@@ -106,6 +107,11 @@ struct snapshot_probe {
     char text[200];   // body's beginning, or the failure
 };
 
+struct snapshot_function {
+    char name[96]; // as people call it: "hello", "Comment.beforeSave"
+    char kind[12]; // function, hook
+};
+
 struct snapshot {
     int64_t protocol;
     char project[96]; // its name
@@ -141,6 +147,11 @@ struct snapshot {
     int64_t debug;          // 1: the app has a terminal ("type")
     char prompt[512];       // what it wrote there after the last newline, ""
     char installing[24];    // the Python that is being installed, ""
+    // Cloud functions: "" (not known), listed, none (404), failed, disabled.
+    char functions_state[12];
+    char functions_note[160]; // why it failed
+    struct snapshot_function functions[SNAPSHOT_FUNCTIONS];
+    int64_t function_count;
 };
 
 struct cJSON *snapshot_encode(const struct snapshot *snapshot);

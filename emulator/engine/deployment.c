@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "emulator/engine/functions.h"
 #include "emulator/engine/internal.h"
 #include "emulator/limits/limits.h"
 #include "emulator/limits/texts.h"
@@ -412,6 +413,7 @@ void deployment_healthy(struct engine *engine, struct running *running)
     event.text = engine->url;
     announce(engine, &event);
     end_deployment(engine);
+    functions_ask(engine, running);
     if (engine->mode == MODE_VERIFY) {
         announce_cloud(engine, TEXT_DEPLOY_DONE);
         engine_stop(engine, 0, _("the cloud would deploy this project"));

@@ -20,6 +20,7 @@
 #include <sys/prctl.h>
 #include <unistd.h>
 
+#include "emulator/engine/functions.h"
 #include "emulator/engine/internal.h"
 #include "emulator/engine/remove.h"
 #include "emulator/environment/offline_api.h"
@@ -567,6 +568,7 @@ static void release(struct engine *engine)
     rollout_free_all(engine);
     tree_free(engine->tree);
     engine->tree = NULL;
+    functions_release(engine);
     gateway_free(engine->gateway);
     offline_api_free(engine->offline_api);
     server_close_listener(engine->server);

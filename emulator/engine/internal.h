@@ -46,6 +46,7 @@ _Static_assert(STAGE__COUNT == SNAPSHOT_STAGES, "the snapshot shows every stage"
 // Real root maps the app to this id outside: no account of the host, never uid 0 (DESIGN 6).
 #define ENGINE_HOST_ID 61777
 
+struct functions;
 struct installer;
 struct journal;
 
@@ -182,6 +183,8 @@ struct engine {
     struct strlist told[TOLD__COUNT]; // what each of them said last
     struct offline_api *offline_api;  // born with the first environment
     bool offline_told, variables_told;
+
+    struct functions *functions; // NULL before the first version serves
 
     struct server_client *exec_client; // exec: who asked, and the reply's id
     int64_t exec_id;

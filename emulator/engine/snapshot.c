@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "emulator/engine/functions.h"
 #include "emulator/engine/internal.h"
 #include "emulator/limits/limits.h"
 #include "emulator/python/installer.h"
@@ -133,6 +134,7 @@ void snapshot_fill(void *context, struct snapshot *ret_snapshot)
     }
     fill_traffic(engine, out);
     fill_prompt(engine, out);
+    functions_fill(engine, out);
     out->saves = engine->saves;
     out->last_reload_ms = engine->last_reload_ms;
     out->deviations = engine->deviations;

@@ -97,6 +97,8 @@ TABLES = {
     "doctor": table("emulator/doctor/checks.def", "FEATURE|CHECK", [remove], "test_doctor"),
     "explain": table("emulator/engine/explain.def", "SECTION", [remove], "test_explain",
                      ["tests/e2e/test_explain.py"]),
+    "functions": table("emulator/functions/kinds.def", "CLASS_HOOK|ONE_HOOK|REALTIME_HOOK",
+                       [remove, changed(2, other_text, "listed")], "test_functions"),
     "http": table("emulator/formats/http1_rules.def", "RULE",
                   [changed(1, TREATMENT, "client"), changed(2, TREATMENT, "lenient"),
                    changed(3, TREATMENT, "app"), changed(4, other_status, "status")], "test_http1_rules|test_http1"),

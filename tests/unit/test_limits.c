@@ -58,6 +58,9 @@ static const struct {
     {"ENV_FILE_KB", 256, "[I]"},
     {"ENV_VALUE_KB", 120, "[I]"},
     {"ENV_FILE_VARIABLES", 1000, "[I]"},
+    {"FUNCTION_MS", 15 * S, "P-199"},
+    {"BEFORE_HOOK_MS", 10 * S, "P-199 [I]"},
+    {"OTHER_HOOK_MS", 3 * S, "P-199"},
 };
 
 static const struct limit_row *find(const char *name)

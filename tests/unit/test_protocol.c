@@ -123,6 +123,12 @@ static void fill(struct snapshot *s)
     snprintf(s->region, sizeof s->region, "CN");
     snprintf(s->sandbox_level, sizeof s->sandbox_level, "container");
     STR(last_output), STR(install_offer), STR(installing), STR(prompt);
+    STR(functions_state), STR(functions_note);
+    s->function_count = SNAPSHOT_FUNCTIONS;
+    for (int i = 0; i < SNAPSHOT_FUNCTIONS; i++) {
+        STR(functions[i].name);
+        snprintf(s->functions[i].kind, sizeof s->functions[i].kind, "k%d", i);
+    }
     s->serving = SERVING_KEEPING;
     s->instance_count = SNAPSHOT_INSTANCES;
     s->probe_count = SNAPSHOT_PROBES;
@@ -170,6 +176,7 @@ static void test_snapshot_round_trip(void **state)
     assert_string_equal(got->instances[15].asked, snapshot->instances[15].asked);
     assert_int_equal(got->instances[15].log_limit_minute, snapshot->instances[15].log_limit_minute);
     assert_string_equal(got->probes[63].text, snapshot->probes[63].text);
+    assert_string_equal(got->functions[127].name, snapshot->functions[127].name);
     assert_string_equal(got->stages[5].detail, snapshot->stages[5].detail);
     // Every member that fill() set has to be there, whatever the tables say.
     memset(got, 0, sizeof *got);
@@ -216,6 +223,9 @@ static void test_snapshot_round_trip(void **state)
         "installing",
         "debug",
         "prompt",
+        "functions_state",
+        "functions_note",
+        "functions",
     };
     for (size_t i = 0; i < ARRAY_LEN(members); i++) {
         if (!json_get(tree, members[i])) {
