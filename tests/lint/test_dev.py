@@ -59,6 +59,15 @@ def test_without_apt_it_names_what_is_missing(bare_path):
     assert "program cmake" in done.stderr and "ninja-build" in done.stderr
 
 
+@pytest.mark.parametrize("works", [True, False])
+def test_sanitizers_of_clang_are_looked_for_by_linking(bare_path, works):
+    for name in ("mktemp", "rm"):
+        (bare_path / name).symlink_to("/bin/" + name)
+    (bare_path / "clang").symlink_to("/bin/true" if works else "/bin/false")
+    done = dev("needs", "sanitizers", env={"PATH": str(bare_path)})
+    assert ("libclang-rt-dev" in done.stdout) == (not works), done.stdout + done.stderr
+
+
 def test_an_ordinary_user_gets_the_command(bare_path):
     (bare_path / "apt-get").symlink_to("/bin/false")
     (bare_path / "id").unlink()
