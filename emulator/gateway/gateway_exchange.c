@@ -255,10 +255,25 @@ static bool was_stale(const struct gateway_exchange *exchange, enum gateway_fail
            exchange->head.scanned == 0 && !exchange->response_begun && exchange->intact;
 }
 
+// An answer of which no byte has left yet was never begun.
+static void take_back(struct gateway_exchange *exchange)
+{
+    struct gateway_block *out = &exchange->client->out;
+    if (exchange->response_head && block_len(out) == exchange->response_bytes) {
+        gateway_block_consume(out, block_len(out));
+        gateway_gzip_free(exchange->client->gateway, exchange->gzip);
+        exchange->gzip = NULL;
+        exchange->response_bytes = 0;
+        exchange->first_byte_us = 0;
+        exchange->response_head = exchange->response_begun = exchange->endless = false;
+    }
+}
+
 void gateway_exchange_failed(struct gateway_exchange *exchange, enum gateway_failure failure,
                              const char *rule, const char *text)
 {
     struct gateway *gateway = exchange->client->gateway;
+    take_back(exchange);
     bool stale = was_stale(exchange, failure);
     if (failure == FAILURE_CONNECT) {
         exchange->upstream->suspect_until_ms = gateway->now_ms + SUSPECT_MS;

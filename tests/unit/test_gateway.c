@@ -537,6 +537,8 @@ static void test_unframeable_answers(void **state)
         "HTTP/1.1 200 OK\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\nhello",
         "HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip\r\n\r\n",
         "HTTP/1.1 101 Switching\r\nConnection: upgrade\r\nUpgrade: x\r\n\r\n",
+        // the head was fine, but no byte of it has left yet
+        "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\nnonsense",
     };
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
         int c = client(w);
