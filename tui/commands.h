@@ -13,6 +13,7 @@ int cmd_why(struct command *command);
 // env --ide: the section "editor" of explain, as text or as an editor's settings.
 int explain_to_editors(struct command *command);
 int cmd_env(struct command *command);
+int cmd_logs(struct command *command);
 int cmd_status(struct command *command);
 int cmd_restart(struct command *command);
 int cmd_reload(struct command *command);

@@ -139,6 +139,7 @@ struct snapshot {
     struct snapshot_probe probes[SNAPSHOT_PROBES]; // newest last
     int64_t probe_count;
     int64_t saves, last_reload_ms, requests_lost, requests_total, requests_held;
+    int64_t requests_last; // id of the newest record; 0: none (command "requests")
     int64_t requests_per_second_x10, latency_p50_us;
     int64_t deviations, warnings;
     char last_output[200];  // last line of build output, for the progress line
@@ -177,6 +178,11 @@ const char *serving_name(enum serving serving);
 // environment {reveal:bool}             -> {variables:[{name,value,source,secret}]}
 // explain     {section:"python", reveal:bool}
 //             -> {sections:[{name, title, rows, notices, error}], code}  (mode explain; explain.h)
+// requests    {since:7, limit:200}  -> {first, last, requests:[...]}  the newest of those after
+//             `since`, oldest first, at most 200 (request_wire.h); the snapshot's requests_last
+//             tells that there is news
+// request     {request:7, reveal:bool}  -> {request:{...}}   one, with heads and bodies
+// replay      {request:7}               -> {request:9}   sent again; when its answer is complete
 // why         {path}                    -> {why:{path, exists, uploaded, effect, text, by, rule}}
 //             (mode explain)
 enum command_kind {

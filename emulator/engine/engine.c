@@ -23,6 +23,7 @@
 #include "emulator/engine/functions.h"
 #include "emulator/engine/internal.h"
 #include "emulator/engine/remove.h"
+#include "emulator/engine/traffic.h"
 #include "emulator/environment/offline_api.h"
 #include "emulator/limits/limits.h"
 #include "sandbox/base/cleanup.h"
@@ -234,6 +235,7 @@ static void on_request(void *context, const struct gateway_request *request)
     // A running median: exact enough for a meter, and it holds no samples.
     int64_t step = engine->latency_p50_us / 16 + 1;
     engine->latency_p50_us += request->total_us > engine->latency_p50_us ? step : -step;
+    traffic_on_request(engine->traffic, request);
     server_touch_snapshot(engine->server);
 }
 
@@ -255,6 +257,7 @@ static int start_gateway(struct engine *engine, struct error *error)
         .address = ntohl(address.s_addr),
         .port = (uint16_t)engine->options.port,
         .patient = engine->options.debug,
+        .capture = true,
         .context = engine,
         .on_begin = rollout_on_begin,
         .on_request = on_request,
@@ -265,6 +268,7 @@ static int start_gateway(struct engine *engine, struct error *error)
     if (!engine->gateway) {
         return -1;
     }
+    engine->traffic = traffic_new(engine);
     bool local = options.address == INADDR_LOOPBACK || options.address == INADDR_ANY;
     snprintf(engine->url, sizeof engine->url, "http://%s:%u",
              local ? "localhost" : engine->options.host, gateway_port(engine->gateway));
@@ -570,6 +574,7 @@ static void release(struct engine *engine)
     engine->tree = NULL;
     functions_release(engine);
     gateway_free(engine->gateway);
+    traffic_free(engine->traffic);
     offline_api_free(engine->offline_api);
     server_close_listener(engine->server);
     if (engine->lock_fd >= 0) {

@@ -48,6 +48,7 @@ _Static_assert(STAGE__COUNT == SNAPSHOT_STAGES, "the snapshot shows every stage"
 
 struct functions;
 struct installer;
+struct traffic;
 struct journal;
 
 struct engine_options {
@@ -131,6 +132,7 @@ struct engine {
     struct journal *journal;
     struct tree *tree;
     struct gateway *gateway;
+    struct traffic *traffic; // with the gateway
     char *cache_dir, *run_dir, *journal_dir;
     int lock_fd, run_lock_fd;
     bool started, stopping, ended, tree_ready, metering;

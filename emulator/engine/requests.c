@@ -6,6 +6,7 @@
 
 #include "emulator/engine/explain.h"
 #include "emulator/engine/internal.h"
+#include "emulator/engine/traffic.h"
 #include "emulator/engine/why.h"
 #include "sandbox/base/cleanup.h"
 #include "sandbox/base/clock.h"
@@ -233,6 +234,30 @@ static void handle_why(struct engine *engine, struct server_command *command)
     reply_ok(engine, command, members);
 }
 
+static void handle_requests(struct engine *engine, struct server_command *command)
+{
+    reply_ok(engine, command, traffic_list(engine->traffic, command->arguments));
+}
+
+static void handle_request(struct engine *engine, struct server_command *command)
+{
+    struct error error = {0};
+    struct cJSON *members = traffic_show(engine->traffic, command->arguments, &error);
+    if (members) {
+        reply_ok(engine, command, members);
+    } else {
+        reply_error(engine, command, &error);
+    }
+}
+
+static void handle_replay(struct engine *engine, struct server_command *command)
+{
+    struct error error = {0};
+    if (traffic_replay(engine->traffic, command, &error) < 0) {
+        reply_error(engine, command, &error);
+    }
+}
+
 static void handle_unknown(struct engine *engine, struct server_command *command)
 {
     struct error error = {0};
@@ -258,12 +283,16 @@ static const request_fn handlers[COMMAND__COUNT] = {
     [COMMAND_ENVIRONMENT] = handle_environment,
     [COMMAND_EXPLAIN] = handle_explain,
     [COMMAND_WHY] = handle_why,
+    [COMMAND_REQUESTS] = handle_requests,
+    [COMMAND_REQUEST] = handle_request,
+    [COMMAND_REPLAY] = handle_replay,
 };
 
 static bool needs_project(enum command_kind kind)
 {
     return kind == COMMAND_RESTART || kind == COMMAND_RELOAD || kind == COMMAND_REBUILD ||
-           kind == COMMAND_INSTALL_PYTHON || kind == COMMAND_CANCEL || kind == COMMAND_TYPE;
+           kind == COMMAND_INSTALL_PYTHON || kind == COMMAND_CANCEL || kind == COMMAND_TYPE ||
+           kind == COMMAND_REQUESTS || kind == COMMAND_REQUEST || kind == COMMAND_REPLAY;
 }
 
 void requests_on_command(void *context, struct server_command *command)

@@ -4,6 +4,7 @@
 
 #include "emulator/engine/functions.h"
 #include "emulator/engine/internal.h"
+#include "emulator/engine/traffic.h"
 #include "emulator/limits/limits.h"
 #include "emulator/python/installer.h"
 #include "sandbox/base/cleanup.h"
@@ -80,6 +81,7 @@ static void fill_traffic(const struct engine *engine, struct snapshot *out)
     out->requests_total = (int64_t)stats.requests;
     out->requests_lost = (int64_t)stats.lost;
     out->requests_held = stats.held;
+    out->requests_last = (int64_t)traffic_last_id(engine->traffic);
     out->requests_per_second_x10 = engine->requests_per_second_x10;
     out->latency_p50_us = engine->latency_p50_us;
 }

@@ -76,7 +76,7 @@ static void accept_clients(struct gateway *gateway)
         }
         char address[INET_ADDRSTRLEN] = "";
         inet_ntop(AF_INET, &peer.sin_addr, address, sizeof address);
-        gateway_client_new(gateway, fd, address);
+        gateway_client_new(gateway, fd, address, ntohs(peer.sin_port));
     }
 }
 

@@ -37,14 +37,28 @@ struct gateway_stats {
     unsigned connections;
 };
 
+struct gateway_bytes {
+    const char *bytes; // NULL with len 0
+    size_t len;
+    uint64_t total; // more than len: the rest was not kept
+};
+#define GATEWAY_REQUEST_BODY_KEPT  65536
+#define GATEWAY_RESPONSE_BODY_KEPT 16384
+
 struct gateway_request { // for on_request, after the last byte
     const char *method, *target;
     const char *upstream; // "" if none
     const char *rule;     // "P-150" or ""
+    const char *reason;   // the sentence that goes with it, or why there was no answer; ""
     int status;           // 499: the client went away before an answer was complete; 101: a tunnel
     int64_t start_wall_ms;
     int64_t total_us, first_byte_us;
     uint64_t request_bytes, response_bytes; // with heads and framing, on the client's side
+    unsigned retries;
+    const char *client; // its address
+    uint16_t client_port;
+    // With options.capture, as the client sent and got them; bodies without framing.
+    struct gateway_bytes request_head, request_body, response_head, response_body;
 };
 
 struct gateway_options {
@@ -54,6 +68,7 @@ struct gateway_options {
     bool patient;
     bool lenient; // lines of requests may end with LF alone
     bool edge;    // as edge nodes are: less time, smaller bodies, no PATCH, no WebSocket (P-158)
+    bool capture; // keep heads and beginnings of bodies for on_request
     void *context;
     void (*on_request)(void *context, const struct gateway_request *request); // may be NULL
     // A request is held because the app sleeps: it wants to be woken. May be NULL.

@@ -108,9 +108,11 @@ static void put_answer(struct gateway_exchange *exchange, const struct gateway_r
         return;
     }
     gateway_put(&client->out, head.data, head.len);
+    gateway_capture(exchange, CAPTURE_RESPONSE_HEAD, head.data, head.len);
     buf_release(&head);
     if (!exchange->is_head) {
         gateway_put(&client->out, body, (size_t)body_len);
+        gateway_capture(exchange, CAPTURE_RESPONSE_BODY, body, (size_t)body_len);
     }
     exchange->response_bytes += block_len(&client->out);
 }
@@ -120,6 +122,7 @@ void gateway_reply(struct gateway_exchange *exchange, const struct gateway_reply
     struct gateway_client *client = exchange->client;
     exchange->status = reply->status;
     exchange->rule = reply->rule;
+    snprintf(exchange->reason, sizeof exchange->reason, "%s", reply->text);
     exchange->keep_alive = reply->keep && exchange->keep_alive && exchange->request_read;
     exchange->lost = reply->status >= 502;
     exchange->refused = reply->status >= 400 && !exchange->lost;

@@ -14,7 +14,7 @@
 #include "emulator/limits/limits.h"
 #include "sandbox/base/i18n.h"
 
-void gateway_client_new(struct gateway *gateway, int fd, const char *address)
+void gateway_client_new(struct gateway *gateway, int fd, const char *address, uint16_t port)
 {
     struct gateway_client *client = calloc(1, sizeof *client);
     if (!client || gateway_watch(gateway, &client->endpoint, fd, ENDPOINT_CLIENT) < 0) {
@@ -26,6 +26,7 @@ void gateway_client_new(struct gateway *gateway, int fd, const char *address)
     setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
     client->gateway = gateway;
     snprintf(client->address, sizeof client->address, "%s", address);
+    client->port = port;
     client->endpoint.readable = true; // its request is usually there already
     client->endpoint.writable = true;
     client->next = gateway->clients;
@@ -185,6 +186,7 @@ static void feed_head(struct gateway_client *client)
         http1_head_feed(&exchange->head, in->data + in->start, block_len(in));
     if (progress == HTTP1_FAILED) {
         exchange->request_bytes += block_len(in);
+        gateway_capture(exchange, CAPTURE_REQUEST_HEAD, in->data + in->start, block_len(in));
         gateway_answer_rule(exchange, exchange->head.error);
     } else if (progress == HTTP1_DONE) {
         gateway_exchange_begin(exchange);

@@ -131,6 +131,7 @@ void gateway_exchange_begin(struct gateway_exchange *exchange)
         gateway_answer(exchange, 503, "", _("the gateway has no memory for this request"), false);
         return;
     }
+    gateway_capture(exchange, CAPTURE_REQUEST_HEAD, bytes, exchange->head.len);
     exchange->request_bytes += exchange->head.len;
     gateway_block_consume(&client->in, exchange->head.len);
     if (strncmp(exchange->target, ACME_PATH, strlen(ACME_PATH)) == 0) {
@@ -289,6 +290,7 @@ void gateway_exchange_failed(struct gateway_exchange *exchange, enum gateway_fai
     snprintf(sentence, sizeof sentence, "%s: %s", exchange->upstream_name, text);
     if (exchange->response_head) {
         exchange->lost = true;
+        snprintf(exchange->reason, sizeof exchange->reason, "%s", text);
         if (failure != FAILURE_MALFORMED) { // that was said already
             gateway_notice(gateway, exchange->upstream_name, rule, text);
         }
@@ -325,7 +327,17 @@ static void report(struct gateway_exchange *exchange)
             (exchange->first_byte_us ? exchange->first_byte_us : now_us) - exchange->start_us,
         .request_bytes = exchange->request_bytes,
         .response_bytes = exchange->response_bytes,
+        .reason = exchange->reason,
+        .retries = (unsigned)exchange->tries,
+        .client = exchange->client->address,
+        .client_port = exchange->client->port,
     };
+    struct gateway_bytes parts[CAPTURE__COUNT];
+    gateway_capture_fill(exchange, parts);
+    request.request_head = parts[CAPTURE_REQUEST_HEAD];
+    request.request_body = parts[CAPTURE_REQUEST_BODY];
+    request.response_head = parts[CAPTURE_RESPONSE_HEAD];
+    request.response_body = parts[CAPTURE_RESPONSE_BODY];
     gateway->options.on_request(gateway->options.context, &request);
 }
 
@@ -342,6 +354,7 @@ static void finish(struct gateway_exchange *exchange)
     exchange->next_dead = gateway->dead_exchanges;
     gateway->dead_exchanges = exchange;
     report(exchange);
+    gateway_capture_release(exchange);
 }
 
 void gateway_exchange_abandon(struct gateway_exchange *exchange)

@@ -90,6 +90,7 @@ static bool take_length(struct gateway_exchange *exchange, size_t room)
     size_t len = block_len(in) < room ? block_len(in) : room;
     len = len < exchange->request_left ? len : (size_t)exchange->request_left;
     gateway_put(&exchange->request, in->data + in->start, len);
+    gateway_capture(exchange, CAPTURE_REQUEST_BODY, in->data + in->start, len);
     gateway_block_consume(in, len);
     exchange->request_bytes += len;
     exchange->request_total += len;
@@ -111,6 +112,7 @@ static bool take_chunks(struct gateway_exchange *exchange, size_t room)
     }
     if (data) {
         gateway_put_chunk(&exchange->request, in->data + in->start + skip, data);
+        gateway_capture(exchange, CAPTURE_REQUEST_BODY, in->data + in->start + skip, data);
     }
     gateway_block_consume(in, skip + data);
     exchange->request_bytes += skip + data;

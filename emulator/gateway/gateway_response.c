@@ -45,6 +45,9 @@ static bool put_head(struct gateway_exchange *exchange, const char *bytes)
     out->end += (uint32_t)len;
     exchange->response_bytes += len;
     exchange->response_begun = true;
+    if (head->status >= 200 || head->status == 101) {
+        gateway_capture(exchange, CAPTURE_RESPONSE_HEAD, out->data + out->end - len, len);
+    }
     return true;
 }
 
@@ -202,6 +205,7 @@ static bool put_data(struct gateway_exchange *exchange, size_t skip, size_t len)
     struct gateway_block *out = &exchange->client->out;
     const char *bytes = in->data + in->start + skip;
     exchange->response_total += len;
+    gateway_capture(exchange, CAPTURE_RESPONSE_BODY, bytes, len); // before it is compressed
     if (exchange->gzip) {
         if (len && !gateway_gzip_put(exchange, bytes, len)) {
             gateway_client_close(exchange->client, false);

@@ -30,6 +30,7 @@
 #define TURN_BYTES         393216 // one stream, before the others get their turn
 #define SPARE_BLOCKS_MAX   16
 #define SPARE_EXCHANGE_MAX 16
+#define CAPTURED_BYTES_MAX (16u << 20) // of all requests in flight, for their records
 
 struct gateway_block {
     char *data;
@@ -78,6 +79,7 @@ struct gateway_client {
     struct gateway_block in, out;
     bool lingering;
     char address[16];
+    uint16_t port; // of its end
 };
 
 struct gateway_conn {
@@ -103,6 +105,21 @@ struct gateway_target { // an upstream, current or draining
     uint64_t noticed; // rules already reported, bit 1 << rule
     struct gateway_exchange *exchanges;
     struct gateway_conn *pool; // newest first
+};
+
+enum gateway_part { // in the order in which they come
+    CAPTURE_REQUEST_HEAD,
+    CAPTURE_REQUEST_BODY,
+    CAPTURE_RESPONSE_HEAD,
+    CAPTURE_RESPONSE_BODY,
+    CAPTURE__COUNT,
+};
+
+struct gateway_capture {
+    struct gateway_block block; // the parts, one after the other
+    enum gateway_part part;     // the newest that has begun
+    uint32_t len[CAPTURE__COUNT];
+    uint64_t total[CAPTURE__COUNT];
 };
 
 enum gateway_phase {
@@ -157,6 +174,8 @@ struct gateway_exchange {
     bool lost, refused;
     int64_t start_wall_ms, start_us, first_byte_us;
     uint64_t request_bytes, response_bytes;
+    char reason[160];
+    struct gateway_capture capture;
 
     // The request's until it is forwarded, then the response's. Last: what is before it is zeroed.
     struct http1_head head;
@@ -195,6 +214,7 @@ struct gateway {
     unsigned gzip_streams;
 
     struct gateway_stats stats;
+    size_t captured_bytes;
 };
 
 // ---- gateway_io.c: buffers, sockets, deadlines ----
@@ -242,7 +262,7 @@ void gateway_accept_resume(struct gateway *gateway);
 
 // ---- gateway_client.c ----
 
-void gateway_client_new(struct gateway *gateway, int fd, const char *address);
+void gateway_client_new(struct gateway *gateway, int fd, const char *address, uint16_t port);
 // Does all that can be done for this client now.
 void gateway_client_run(struct gateway_client *client);
 void gateway_client_close(struct gateway_client *client, bool reset);
@@ -303,6 +323,22 @@ bool gateway_gzip_put(struct gateway_exchange *exchange, const char *bytes, size
 bool gateway_gzip_finish(struct gateway_exchange *exchange);
 // The app pauses: what has been held back goes. True: it did, or the client had to be closed.
 bool gateway_gzip_flush(struct gateway_exchange *exchange);
+
+// ---- gateway_capture.c ----
+
+void gateway_capture_bytes(struct gateway_exchange *exchange, enum gateway_part part,
+                           const char *bytes, size_t len);
+static inline void gateway_capture(struct gateway_exchange *exchange, enum gateway_part part,
+                                   const char *bytes, size_t len)
+{
+    if (exchange->client->gateway->options.capture) {
+        gateway_capture_bytes(exchange, part, bytes, len);
+    }
+}
+// Of the exchange's own block: valid until gateway_capture_release().
+void gateway_capture_fill(const struct gateway_exchange *exchange,
+                          struct gateway_bytes parts[static CAPTURE__COUNT]);
+void gateway_capture_release(struct gateway_exchange *exchange);
 
 // ---- gateway_tunnel.c ----
 

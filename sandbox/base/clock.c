@@ -32,6 +32,14 @@ void clock_format_hms(int64_t wall_ms, char out[static 9])
     strftime(out, 9, "%H:%M:%S", &parts);
 }
 
+void clock_format_day(int64_t wall_ms, char out[static 11])
+{
+    time_t seconds = (time_t)(wall_ms / 1000);
+    struct tm parts;
+    localtime_r(&seconds, &parts);
+    strftime(out, 11, "%Y-%m-%d", &parts);
+}
+
 void clock_format_tag(int64_t wall_ms, long utc_offset_s, char out[static 16])
 {
     time_t seconds = (time_t)(wall_ms / 1000) + utc_offset_s;

@@ -114,7 +114,8 @@ static void fill(struct snapshot *s)
 #define NUM(field) s->field = ++n
 #define STR(field) snprintf(s->field, sizeof s->field, "%lld", (long long)++n)
     NUM(protocol), NUM(healthy_ms), NUM(saves), NUM(last_reload_ms), NUM(requests_lost);
-    NUM(requests_total), NUM(requests_held), NUM(requests_per_second_x10), NUM(latency_p50_us);
+    NUM(requests_total), NUM(requests_held), NUM(requests_last), NUM(requests_per_second_x10),
+        NUM(latency_p50_us);
     NUM(deviations), NUM(warnings), NUM(pip_collected), NUM(debug);
     STR(project), STR(dir), STR(build_root), STR(url), STR(journal_dir), STR(serving_version),
         STR(try_version);
@@ -210,6 +211,7 @@ static void test_snapshot_round_trip(void **state)
         "requests_lost",
         "requests_total",
         "requests_held",
+        "requests_last",
         "requests_per_second_x10",
         "latency_p50_us",
         "deviations",

@@ -1,0 +1,132 @@
+"""The record of requests: on the socket, sent again, as curl, in the access log; what is in it and what is not."""
+
+import json
+import os
+import socket
+import subprocess
+import shutil
+
+import pytest
+
+WSGI = '''
+import json, sys
+
+def application(environ, start_response):
+    path = environ["PATH_INFO"]
+    body = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
+    print("saw " + environ["REQUEST_METHOD"] + " " + path)
+    status = path.strip("/") if path.strip("/").isdigit() else "200"
+    headers = sorted((name, value) for name, value in environ.items() if name.startswith("HTTP_X_T"))
+    start_response(status + " Said", [("Content-Type", "application/json"), ("Set-Cookie", "sid=tops3cret")])
+    return [json.dumps([environ["REQUEST_METHOD"], path, environ["QUERY_STRING"],
+                        [byte if isinstance(byte, int) else ord(byte) for byte in body],
+                        headers]).encode("ascii")]
+'''
+
+
+class Talk:
+    """The engine's socket."""
+
+    def __init__(self, place):
+        [path] = [os.path.join(here, file) for here, _, files in os.walk(place.env["XDG_RUNTIME_DIR"])
+                  for file in files if file.endswith(".sock")]
+        self.socket = socket.socket(socket.AF_UNIX)
+        self.socket.settimeout(30)
+        self.socket.connect(path)
+        self.lines = self.socket.makefile()
+        self.number = 0
+
+    def __call__(self, command, **arguments):
+        self.number += 1
+        message = {"command": command, "id": self.number, **arguments}
+        self.socket.sendall(json.dumps(message).encode() + b"\n")
+        for line in self.lines:
+            reply = json.loads(line)
+            if reply.get("reply") == self.number:
+                return reply
+        raise AssertionError("the engine closed its socket")
+
+
+@pytest.fixture
+def served(project, up, place):
+    instance = up(project({"wsgi.py": WSGI, "requirements.txt": ""}))
+    instance.wait_healthy()
+    talk = Talk(place)
+    yield instance, talk
+    talk.socket.close()
+
+
+def raw(instance, text):
+    """One request as bytes; all that comes until the connection ends."""
+    with socket.create_connection((instance.address, instance.port), 30) as connection:
+        connection.sendall(text)
+        return b"".join(iter(lambda: connection.recv(65536), b""))
+
+
+@pytest.mark.contract("P-122")
+def test_recorded_shown_sent_again_and_logged(served, run):
+    instance, talk = served
+    assert talk("requests")["last"] == 0  # health checks do not count
+    assert instance.http("/a?b=c&password=hunter2", headers={"X-LC-Key": "k3y", "Cookie": "sid=tops3cret"})[0] == 200
+    instance.http("/404", data=b"\0\xffbinary")
+    raw(instance, b"GET / HTTP/1.1\r\nHost: a\r\nBad Name: x\r\n\r\n")
+    raw(instance, b"POST /chunks HTTP/1.1\r\nHost: a\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n"
+                  b"3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n")
+    instance.http("/large", data=b"x" * 100000)
+
+    listed = talk("requests")
+    rows = listed["requests"]
+    assert [row["id"] for row in rows] == [1, 2, 3, 4, 5] and (listed["first"], listed["last"]) == (1, 5)
+    assert [(row.get("method", ""), row.get("target", ""), row["status"]) for row in rows] == [
+        ("GET", "/a?b=c&password=***", 200), ("POST", "/404", 404), ("", "", 400),
+        ("POST", "/chunks", 200), ("POST", "/large", 200)]
+    assert rows[0]["instance"] == "web1" and rows[2].get("instance", "") == ""
+    assert rows[2]["rule"].startswith("RFC 9110") and rows[2]["reason"]
+    assert 0 < rows[0]["first_byte_us"] <= rows[0]["total_us"]
+    assert rows[4]["request_size"] > 100000
+    assert [row["id"] for row in talk("requests", since=3)["requests"]] == [4, 5]
+    assert [row["id"] for row in talk("requests", since=1, limit=1)["requests"]] == [5]
+    assert talk("requests", since=99)["requests"] == []
+    assert talk("status")["snapshot"]["requests_last"] == 5
+
+    shown = talk("request", request=1)["request"]
+    told = json.dumps({name: value for name, value in shown.items() if name != "response_body"})
+    assert "k3y" not in told and "tops3cret" not in told and "hunter2" not in told
+    assert "X-LC-Key: ***" in shown["request_head"]["text"] and "Set-Cookie: ***" in shown["response_head"]["text"]
+    assert json.loads(shown["response_body"]["text"])[2] == "b=c&password=hunter2"  # bodies are not masked
+    real = talk("request", request=1, reveal=True)["request"]
+    assert "X-LC-Key: k3y\r\n" in real["request_head"]["text"] and "hunter2" in real["target"]
+    assert talk("request", request=2)["request"]["request_body"] == {"base64": "AP9iaW5hcnk="}
+    large = talk("request", request=5)["request"]["request_body"]
+    assert (len(large["text"]), large["size"]) == (65536, 100000)
+    for wrong in (0, 6, -1):
+        assert not talk("request", request=wrong)["ok"]
+
+    # Sent again: the same request, the same answer, a record of its own that says of what.
+    for number in (1, 2, 3, 4):
+        new = talk("replay", request=number)["request"]
+        again, before = (talk("request", request=each, reveal=True)["request"] for each in (new, number))
+        assert again["replay_of"] == number and "replay_of" not in before
+        for same in ("method", "target", "status", "request_head", "request_body", "response_body", "rule"):
+            assert again.get(same) == before.get(same), (number, same)
+    refused = talk("replay", request=5)
+    assert not refused["ok"] and "65536 of 100000" in refused["error"]["message"]
+    assert not talk("replay", request=77)["ok"]
+
+    # On disk, by day, also when nothing runs, without secrets.
+    root, last = instance.root, talk("requests")["last"]
+    assert instance.stop() == 0
+    done = run("logs", "--access", root)
+    lines = [json.loads(line) for line in done.stdout.splitlines()]
+    assert done.returncode == 0 and done.stderr == "" and len(lines) == last == 9
+    assert lines[0]["url"] == "/a?b=c&password=***" and lines[0]["instanceName"] == "web1"
+    assert [line["status"] for line in lines[:5]] == [200, 404, 400, 200, 200]
+    assert lines[5]["replayOf"] == 1 and "replayOf" not in lines[0]
+    assert "k3y" not in done.stdout and "tops3cret" not in done.stdout
+    day = lines[0]["time"][:10]  # TZ is UTC
+    assert run("logs", "--access", "--from", day, "--to", day, root).stdout == done.stdout
+    assert run("logs", "--access", "--to", "2020-01-01", root).stdout == ""
+    assert run("logs", "--access", "--from", lines[-1]["time"], root).stdout.splitlines()[-1:] == \
+        done.stdout.splitlines()[-1:]
+    assert run("logs", "--access", "-l", "2", root).stdout.splitlines() == done.stdout.splitlines()[-2:]
+    assert run("logs", "--access", "--from", "yesterday", root).returncode == 2
