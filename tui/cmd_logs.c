@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "emulator/control/protocol.h"
+#include "emulator/limits/limits.h"
 #include "emulator/logs/access_log.h"
 #include "emulator/logs/journal.h"
 #include "sandbox/base/cleanup.h"
@@ -21,7 +22,6 @@
 #include "tui/command.h"
 #include "tui/commands.h"
 
-#define LINES_DEFAULT  30 // P-124
 #define FOLLOW_POLL_MS 200
 
 struct wanted {
@@ -178,7 +178,7 @@ static bool is_wanted(const struct journal_record *record, const struct wanted *
 static uint64_t first_of_last(struct journal_reader *reader, const struct wanted *wanted)
 {
     uint64_t first, last;
-    uint64_t limit = wanted->lines ? wanted->lines : LINES_DEFAULT;
+    uint64_t limit = wanted->lines ? wanted->lines : LIMIT_LOG_LINES_SHOWN;
     journal_range(reader, &first, &last);
     if (wanted->in_range) {
         return first;

@@ -30,6 +30,7 @@ static const struct {
     {"APP_PORT", 3000, "P-92"},
     {"LOG_LINE_CHARACTERS", 4 * KIB, "P-120"},
     {"LOG_LINES_PER_MINUTE", 600, "P-120"},
+    {"LOG_LINES_SHOWN", 30, "P-124"},
     {"WRITABLE_BYTES", 1024 * MIB, "P-130"},
     {"SHM_BYTES", 64 * MIB, "[I]"},
     {"TERMINATE_GRACE_MS", 10 * S, "P-174"},
