@@ -178,7 +178,7 @@ static bool is_wanted(const struct journal_record *record, const struct wanted *
 static uint64_t first_of_last(struct journal_reader *reader, const struct wanted *wanted)
 {
     uint64_t first, last;
-    uint64_t limit = wanted->lines ? wanted->lines : LIMIT_LOG_LINES_SHOWN;
+    uint64_t limit = wanted->lines ? wanted->lines : (uint64_t)LIMIT_LOG_LINES_SHOWN;
     journal_range(reader, &first, &last);
     if (wanted->in_range) {
         return first;

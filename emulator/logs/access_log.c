@@ -25,8 +25,8 @@
 #define TEXTS          8
 // An escaped byte takes six at most.
 #define LINE_MAX_BYTES (512 + TEXTS * 6 * TEXT_MAX)
-#define DAY_MS         86400000
 #define MINUTE_MS      60000
+#define DAY_MS         (24 * 60 * MINUTE_MS)
 
 struct access_log {
     char *dir;
