@@ -343,13 +343,18 @@ static enum http1_rule name_rule(const char *bytes, size_t at, size_t end, size_
                                                         : HTTP1_RULE_NAME_TOKEN;
 }
 
+// A folded value may begin and end with line ends, too.
+static bool is_edge(char byte)
+{
+    return is_blank(byte) || byte == '\r' || byte == '\n';
+}
+
 static struct http1_slice trimmed(const char *bytes, size_t at, size_t end)
 {
-    while (at < end && is_blank(bytes[at])) {
+    while (at < end && is_edge(bytes[at])) {
         at++;
     }
-    while (end > at &&
-           (is_blank(bytes[end - 1]) || bytes[end - 1] == '\r' || bytes[end - 1] == '\n')) {
+    while (end > at && is_edge(bytes[end - 1])) {
         end--;
     }
     return slice(at, end);

@@ -5,7 +5,7 @@
 // Order: http1_head_init, then http1_head_feed with all bytes of the head so far, until it is not
 //        HTTP1_MORE; then the framing fields are valid, and http1_write says the head to the other
 //        side. Chunked: http1_chunks_init, http1_chunks_feed. The result never depends on where the
-//        bytes were split (tests/fuzz/fuzz_http1.c).
+//        bytes were split (tests/fuzz/http1_ways.h).
 // Owns: nothing, allocates nothing; positions are offsets into the caller's bytes, which may move.
 // Not: limits on bodies, what to do next, our own answers (emulator/gateway).
 // Sources: RFC 9110, RFC 9112; HTTP.md row by row; P-150.
@@ -156,6 +156,10 @@ struct http1_onward {     // what changes in a head on its way
 size_t http1_write(const struct http1_head *head, const char *bytes,
                    const struct http1_onward *onward, char *out);
 size_t http1_write_room(const struct http1_head *head, const char *own);
+// <bytes, len> as one chunk, at most len + HTTP1_CHUNK_FRAME bytes; none: the last one, with the
+// end.
+#define HTTP1_CHUNK_FRAME 24
+size_t http1_write_chunk(const char *bytes, size_t len, char *out);
 // The target alone, which always has a path; at most target.len + 1 bytes.
 size_t http1_write_target(const struct http1_head *head, const char *bytes, char *out);
 

@@ -96,6 +96,21 @@ size_t http1_write_target(const struct http1_head *head, const char *bytes, char
     return (size_t)(put(end, bytes + head->target.at, head->target.len) - out);
 }
 
+size_t http1_write_chunk(const char *bytes, size_t len, char *out)
+{
+    char size[HTTP1_CHUNK_FRAME];
+    size_t at = sizeof size;
+    size[--at] = '\n';
+    size[--at] = '\r';
+    size_t left = len;
+    do {
+        size[--at] = "0123456789abcdef"[left & 15];
+        left >>= 4;
+    } while (left);
+    char *end = put(out, size + at, sizeof size - at);
+    return (size_t)(puts_to(put(end, bytes, len), "\r\n") - out);
+}
+
 static char *put_request_line(char *out, const struct http1_head *head, const char *bytes)
 {
     out = puts_to(put(out, bytes + head->method.at, head->method.len), " ");

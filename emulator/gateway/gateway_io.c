@@ -96,16 +96,7 @@ void gateway_puts(struct gateway_block *block, const char *text)
 
 void gateway_put_chunk(struct gateway_block *block, const char *bytes, size_t len)
 {
-    char size[20];
-    size_t at = sizeof size;
-    size[--at] = '\n';
-    size[--at] = '\r';
-    for (size_t left = len; left; left >>= 4) {
-        size[--at] = "0123456789abcdef"[left & 15];
-    }
-    gateway_put(block, size + at, sizeof size - at);
-    gateway_put(block, bytes, len);
-    gateway_put(block, "\r\n", 2);
+    block->end += (uint32_t)http1_write_chunk(bytes, len, block->data + block->end);
 }
 
 // ---- sockets ----

@@ -233,7 +233,7 @@ void gateway_block_release(struct gateway *gateway, struct gateway_block *block)
 void gateway_put(struct gateway_block *block, const void *bytes, size_t len);
 void gateway_puts(struct gateway_block *block, const char *text);
 // Data as one chunk; needs len + CHUNK_FRAME bytes of room.
-#define CHUNK_FRAME 24
+#define CHUNK_FRAME HTTP1_CHUNK_FRAME
 void gateway_put_chunk(struct gateway_block *block, const char *bytes, size_t len);
 
 enum gateway_io { IO_DONE, IO_AGAIN, IO_EOF, IO_ERROR };

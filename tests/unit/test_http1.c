@@ -349,6 +349,10 @@ static void test_folded_value_spans_lines(void **state)
     assert_true(head.fields[0].folded);
     assert_int_equal(head.fields[0].value.len, strlen("b \r\n\t c"));
     assert_false(head.fields[1].folded);
+    static const char late[] = OK "A:\r\n b\r\n\r\n"; // its first line is empty
+    assert_int_equal(feed_all_ways(&head, HTTP1_APP, late, sizeof late - 1), HTTP1_DONE);
+    assert_int_equal(head.fields[0].value.len, 1);
+    assert_int_equal(late[head.fields[0].value.at], 'b');
 }
 
 static void test_keep_alive(void **state)
