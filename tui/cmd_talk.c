@@ -16,17 +16,26 @@
 
 #define CALL_LIMIT_MS 10000
 
+int command_attach(const struct command *command, struct engine_link *ret_link)
+{
+    struct error error = {0};
+    if (engine_link_attach(ret_link, command, &error) == 0) {
+        return 0;
+    }
+    if (error.errnum == ENOENT || error.errnum == ECONNREFUSED) {
+        error_set(&error, ERROR_HOST, _("no leanlocal runs in %s"), command->dir);
+        error_set_hint(&error, _("start it with `leanlocal up %s`"), command->dir);
+    }
+    return command_fail(&error);
+}
+
 // NULL reply wanted: pass NULL. -1: *ret_code is the exit code, all is printed.
 static int talk(struct command *command, const char *name, struct engine_link *link,
                 struct cJSON **ret_reply, int *ret_code)
 {
     struct error error = {0};
-    if (engine_link_attach(link, command, &error) < 0) {
-        if (error.errnum == ENOENT || error.errnum == ECONNREFUSED) {
-            error_set(&error, ERROR_HOST, _("no leanlocal runs in %s"), command->dir);
-            error_set_hint(&error, _("start it with `leanlocal up %s`"), command->dir);
-        }
-        *ret_code = command_fail(&error);
+    *ret_code = command_attach(command, link);
+    if (*ret_code != 0) {
         return -1;
     }
     struct cJSON *message = json_new_object();

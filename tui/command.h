@@ -72,6 +72,8 @@ int engine_link_start(struct engine_link *link, const struct command *command, c
 // Attaches to the project's running engine. -1 with errnum ENOENT or ECONNREFUSED: there is none.
 int engine_link_attach(struct engine_link *link, const struct command *command,
                        struct error *error);
+// The same for a command that needs one: the exit code, all is printed; 0: attached.
+int command_attach(const struct command *command, struct engine_link *ret_link);
 // Closes the connection and waits, with a limit, until an engine that we started has cleaned up.
 void engine_link_end(struct engine_link *link);
 

@@ -18,6 +18,7 @@ int cmd_status(struct command *command);
 int cmd_restart(struct command *command);
 int cmd_reload(struct command *command);
 int cmd_stop(struct command *command);
+int cmd_call(struct command *command);
 int cmd_cache(struct command *command);
 int cmd_doctor(struct command *command);
 int cmd_help(struct command *command);

@@ -175,6 +175,8 @@ const char *serving_name(enum serving serving);
 // run         {terminal:bool, term:"xterm"}  -> {status}   (mode exec)
 //             with 4 descriptors (SCM_RIGHTS): the command's three and its words (base/words.h)
 // signal      {number:2}                to the command of "run"
+// call        {name, hook, rpc, master, sign: bool, data, user: JSON as text, session}
+//             -> {result: JSON as text, ms}
 // environment {reveal:bool}             -> {variables:[{name,value,source,secret}]}
 // explain     {section:"python", reveal:bool}
 //             -> {sections:[{name, title, rows, notices, error}], code}  (mode explain; explain.h)

@@ -66,7 +66,6 @@ int functions_keys(struct engine *engine, struct function_keys *ret_keys, struct
         .app_key = str_dup(variable(&environment, "LEANCLOUD_APP_KEY")),
         .master_key = str_dup(variable(&environment, "LEANCLOUD_APP_MASTER_KEY")),
         .hook_key = str_dup(variable(&environment, "LEANCLOUD_APP_HOOK_KEY")),
-        .is_invented = environment.invented,
     };
     environment_release(&environment);
     return 0;
@@ -128,6 +127,7 @@ void functions_release(struct engine *engine)
 {
     struct functions *functions = steal(engine->functions);
     if (functions) {
+        calling_release(functions);
         metadata_free(functions->fetch);
         web_free(functions->web);
         metadata_release(&functions->list);

@@ -6,15 +6,17 @@
 #include "emulator/engine/internal.h"
 #include "emulator/functions/metadata.h"
 
+struct calling;
+
 struct functions {
     struct web *web;
-    struct metadata list; // of the version that serves
+    struct calling *callings; // under way
+    struct metadata list;     // of the version that serves
     struct metadata_fetch *fetch;
 };
 
 struct function_keys {
     char *app_id, *app_key, *master_key, *hook_key;
-    bool is_invented; // nobody's: no API server knows them
 };
 
 // ---- functions.c ----
@@ -30,5 +32,11 @@ void function_keys_release(struct function_keys *keys);
 struct functions *functions_get(struct engine *engine, struct error *error);
 void functions_fill(const struct engine *engine, struct snapshot *out);
 void functions_release(struct engine *engine);
+
+// ---- calling.c ----
+struct server_command;
+// The command "call". 0: the reply follows when the app has answered, or when it is too late.
+int calling_begin(struct engine *engine, const struct server_command *command, struct error *error);
+void calling_release(struct functions *functions);
 
 #endif

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "emulator/engine/explain.h"
+#include "emulator/engine/functions.h"
 #include "emulator/engine/internal.h"
 #include "emulator/engine/traffic.h"
 #include "emulator/engine/why.h"
@@ -258,6 +259,14 @@ static void handle_replay(struct engine *engine, struct server_command *command)
     }
 }
 
+static void handle_call(struct engine *engine, struct server_command *command)
+{
+    struct error error = {0};
+    if (calling_begin(engine, command, &error) < 0) {
+        reply_error(engine, command, &error);
+    }
+}
+
 static void handle_unknown(struct engine *engine, struct server_command *command)
 {
     struct error error = {0};
@@ -286,13 +295,15 @@ static const request_fn handlers[COMMAND__COUNT] = {
     [COMMAND_REQUESTS] = handle_requests,
     [COMMAND_REQUEST] = handle_request,
     [COMMAND_REPLAY] = handle_replay,
+    [COMMAND_CALL] = handle_call,
 };
 
 static bool needs_project(enum command_kind kind)
 {
     return kind == COMMAND_RESTART || kind == COMMAND_RELOAD || kind == COMMAND_REBUILD ||
            kind == COMMAND_INSTALL_PYTHON || kind == COMMAND_CANCEL || kind == COMMAND_TYPE ||
-           kind == COMMAND_REQUESTS || kind == COMMAND_REQUEST || kind == COMMAND_REPLAY;
+           kind == COMMAND_REQUESTS || kind == COMMAND_REQUEST || kind == COMMAND_REPLAY ||
+           kind == COMMAND_CALL;
 }
 
 void requests_on_command(void *context, struct server_command *command)

@@ -3,26 +3,23 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "emulator/limits/limits.h"
 #include "sandbox/base/cleanup.h"
 #include "sandbox/base/mem.h"
-
-enum limit_class { BEFORE_HOOK, OTHER_HOOK };
 
 struct kind_row {
     enum function_kind kind;
     const char *shown;  // a class hook's is behind "Class."
     const char *listed; // a class hook's is before the class
     const char *path;   // NULL: a hook of classes
-    enum limit_class limit;
+    enum function_limit limit;
     enum function_body body;
 };
 
 static const struct kind_row rows[] = {
 #define CLASS_HOOK(id, hook, listed, limit)                                                        \
-    {FUNCTION_##id, hook, listed, NULL, limit, FUNCTION_BODY_OBJECT},
+    {FUNCTION_##id, hook, listed, NULL, FUNCTION_LIMIT_##limit, FUNCTION_BODY_OBJECT},
 #define ONE_HOOK(id, shown, listed, path, limit, body)                                             \
-    {FUNCTION_##id, shown, listed, path, limit, FUNCTION_BODY_##body},
+    {FUNCTION_##id, shown, listed, path, FUNCTION_LIMIT_##limit, FUNCTION_BODY_##body},
 #define REALTIME_HOOK(name)
 #include "emulator/functions/kinds.def"
 #undef CLASS_HOOK
@@ -158,13 +155,13 @@ const char *function_mark(enum function_kind kind)
     return str_starts_with(row->listed, "__before") ? "__before" : "__after";
 }
 
-int64_t function_limit_ms(enum function_kind kind)
+enum function_limit function_limit(enum function_kind kind)
 {
     const struct kind_row *row = row_of(kind);
     if (kind == FUNCTION_PLAIN) {
-        return LIMIT_FUNCTION_MS;
+        return FUNCTION_LIMIT_CALL;
     }
-    return row && row->limit == BEFORE_HOOK ? LIMIT_BEFORE_HOOK_MS : LIMIT_OTHER_HOOK_MS;
+    return row ? row->limit : FUNCTION_LIMIT_OTHER;
 }
 
 const char *function_hook_forms(void)

@@ -8,7 +8,6 @@
 
 #include <stdbool.h>
 #include <stddef.h>
-#include <stdint.h>
 
 enum function_kind {
     FUNCTION_PLAIN,
@@ -29,6 +28,12 @@ enum function_body {
     FUNCTION_BODY_AUTH,   // {"authData": data}
 };
 
+enum function_limit {
+    FUNCTION_LIMIT_CALL,   // of a function
+    FUNCTION_LIMIT_BEFORE, // of a hook whose answer is waited for
+    FUNCTION_LIMIT_OTHER,
+};
+
 struct function {
     enum function_kind kind;
     char *name; // what people call it: "hello", "Comment.beforeSave", "onVerified.sms"
@@ -47,8 +52,8 @@ enum function_body function_body(enum function_kind kind);
 // "__before" or "__after": the member of the object by which it says that its hook has been called
 // (P-202). NULL: it has none.
 const char *function_mark(enum function_kind kind);
-// Milliseconds (P-199).
-int64_t function_limit_ms(enum function_kind kind);
+// Which of the platform's limits of time holds (P-199).
+enum function_limit function_limit(enum function_kind kind);
 // The kinds' names, for a message: "Class.beforeSave, Class.afterSave, ...".
 const char *function_hook_forms(void);
 

@@ -1,6 +1,10 @@
 """Cloud functions as the cloud calls them (P-190 to P-204), with a stub that plays the SDK's protocol; the SDK itself is
 in the last test."""
 
+import hashlib
+import hmac
+import json
+
 import pytest
 
 from helpers.functions_app import FILES
@@ -32,3 +36,103 @@ def test_functions_are_asked_for_after_a_start(project, up):
     wait_listed(running, "functions  none")
     (running.root / "leanengine.yaml").write_text("functionsMode: disabled\n")
     wait_listed(running, "functions  disabled")
+
+
+def call(running, *arguments, **more):
+    return running.run("call", *arguments, running.root, **more)
+
+
+def result(running, *arguments, **more):
+    done = call(running, *arguments, **more)
+    assert (done.returncode, done.stderr) == (0, ""), done.stderr
+    assert done.stdout.count("\n") == 1
+    return json.loads(done.stdout)
+
+
+def refused(running, *arguments, code=1, **more):
+    done = call(running, *arguments, **more)
+    assert (done.returncode, done.stdout) == (code, ""), done.stdout
+    return done.stderr
+
+
+@pytest.mark.contract("P-190", "P-191", "P-192", "P-193", "P-194", "P-195", "P-202", "P-204")
+def test_calls(project, up):
+    running = up(project(FILES), ready=True)
+    wait_listed(running, "hello")
+    keys = {name: value for name, value in json.loads(
+        running.run("env", running.root, "--format", "json", "--reveal").stdout).items()}
+
+    # Functions: JSON in, JSON out, numbers and characters as they are.
+    assert result(running, "hello", "--data", '{"name": "世界"}') == "Hello, 世界"
+    assert "世界" in call(running, "hello", "--data", '{"name": "世界"}').stdout
+    sent = result(running, "echo", "--data", '{"id": 9007199254740993}')
+    assert sent["raw"] == '{"id": 9007199254740993}' and sent["path"] == "/1.1/functions/echo"
+    assert sent["method"] == "POST" and sent["type"].startswith("application/json")
+    assert sent["head"]["x-lc-id"] == keys["LEANCLOUD_APP_ID"]
+    assert sent["head"]["x-lc-key"] == keys["LEANCLOUD_APP_KEY"]
+    assert sent["head"]["x-real-ip"] == "127.0.0.1" or sent["head"]["x-real-ip"].startswith("127.")
+    assert "x-lc-hook-key" not in sent["head"]
+    sent = result(running, "echo", "--rpc", "--master", "--session", "token", "--data", "-", input='{"a": 1}')
+    assert sent["path"] == "/1.1/call/echo" and sent["body"] == {"a": 1}
+    assert sent["head"]["x-lc-key"] == keys["LEANCLOUD_APP_MASTER_KEY"] + ",master"
+    assert sent["head"]["x-lc-session"] == "token"
+    sign, stamp = result(running, "echo", "--sign")["head"]["x-lc-sign"].split(",")
+    assert sign == hashlib.md5((stamp + keys["LEANCLOUD_APP_KEY"]).encode()).hexdigest()
+
+    # Hooks: an object and a user, signed.
+    data = running.root.parent / "object.json"
+    data.write_text('{"text": "a long comment", "_updatedKeys": ["text"]}')
+    saved = result(running, "--hook", "Comment.beforeSave", "--data", "@%s" % data, "--user", '{"objectId": "u"}')
+    assert saved["text"] == "a lon"
+    assert saved["sent"]["body"]["user"] == {"objectId": "u"}
+    assert saved["sent"]["head"]["x-lc-hook-key"] == keys["LEANCLOUD_APP_HOOK_KEY"]
+    stamp, sign = saved["sent"]["body"]["object"]["__before"].split(",")
+    assert sign == hmac.new(keys["LEANCLOUD_APP_MASTER_KEY"].encode(),
+                            ("__before_for_Comment:" + stamp).encode(), hashlib.sha1).hexdigest()
+    assert result(running, "--hook", "_User.onAuthData", "-d", '{"weixin": {}}')["body"] == {"authData": {"weixin": {}}}
+    assert result(running, "--hook", "onVerified.sms")["path"] == "/1.1/functions/onVerified/sms"
+    assert "__sign" in result(running, "--hook", "_messageReceived")["body"]
+
+    # Failures: the app's own words, what they mean, what to do.
+    said = refused(running, "helo")
+    assert "cloud func named 'helo' not found. (code 404, status 404)" in said and "did you mean hello?" in said
+    assert "not for you (code 401, status 401)" in refused(running, "fail")
+    said = refused(running, "crash")
+    assert "code 141" in said and "traceback" in said and "P-193" in said
+    assert "too rude" in refused(running, "--hook", "Comment.beforeSave", "--data", '{"text": "bad"}')
+    assert "Unauthorized." in refused(running, "_messageReceived")  # as a client would: without the hook key
+    assert "no hook Post.beforeSave" in refused(running, "--hook", "Post.beforeSave")
+    assert "Class.beforeSave" in refused(running, "--hook", "before_save", code=2)
+    assert "without JSON: <html>" in refused(running, "odd")
+    assert "more than 256 KB" in refused(running, "big")
+    assert "--data:1:3: not valid JSON" in refused(running, "hello", "--data", "{a}", code=2)
+    assert "not a JSON object" in refused(running, "hello", "--data", "[]", code=2)
+    assert "no.json" in refused(running, "hello", "--data", "@no.json", code=2)
+
+    listed = running.run("call", "--list", running.root)
+    assert listed.returncode == 0
+    assert listed.stdout.splitlines()[:2] == ["big", "crash"] and "--hook Comment.beforeSave" in listed.stdout
+
+
+@pytest.mark.contract("P-199")
+def test_late_functions(project, up):
+    running = up(project(FILES), ready=True, env={"LEANLOCAL_CALL_LIMITS": "function-ms=200,other-ms=100"})
+    said = refused(running, "slow")
+    assert "slow did not answer within 0.2 s" in said and "The request timed out on the server" in said
+    assert "P-199" in said
+    running.wait_line("slow did not answer within 0.2 s")
+    assert "within 0.1 s" in refused(running, "--hook", "Comment.afterSave")
+    running.http("/release")
+    assert result(running, "hello") == "Hello, world"
+
+
+@pytest.mark.contract("P-106")
+def test_when_nothing_can_be_called(project, up, place):
+    root = project(dict(FILES, **{"leanengine.yaml": "functionsMode: disabled\n"}))
+    done = place.run("call", "hello", root)
+    assert done.returncode == 3 and done.stdout == "" and "no leanlocal runs in" in done.stderr
+    assert place.run("call", cwd=root).returncode == 2
+    running = up(root, ready=True)
+    said = refused(running, "hello")
+    assert "functionsMode is disabled" in said and "P-106" in said
+    assert "functionsMode is disabled" in running.run("call", "--list", root).stderr

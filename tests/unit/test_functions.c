@@ -3,43 +3,42 @@
 
 #include "emulator/functions/kinds.h"
 #include "emulator/functions/metadata.h"
-#include "emulator/limits/limits.h"
 #include "sandbox/base/cleanup.h"
 
 // The SDK's list, once more and by hand: P-190, P-196, P-199.
 static const struct {
     const char *listed, *name, *path;
     enum function_kind kind;
-    int64_t limit_ms;
+    enum function_limit limit;
     enum function_body body;
     const char *mark;
 } facts[] = {
-    {"hello", "hello", "hello", FUNCTION_PLAIN, 15000, FUNCTION_BODY_PLAIN, NULL},
+    {"hello", "hello", "hello", FUNCTION_PLAIN, FUNCTION_LIMIT_CALL, FUNCTION_BODY_PLAIN, NULL},
     {"__before_save_for_Comment", "Comment.beforeSave", "Comment/beforeSave", FUNCTION_BEFORE_SAVE,
-     10000, FUNCTION_BODY_OBJECT, "__before"},
-    {"__after_save_for__User", "_User.afterSave", "_User/afterSave", FUNCTION_AFTER_SAVE, 3000,
-     FUNCTION_BODY_OBJECT, "__after"},
-    {"__before_update_for_A", "A.beforeUpdate", "A/beforeUpdate", FUNCTION_BEFORE_UPDATE, 10000,
-     FUNCTION_BODY_OBJECT, "__before"},
-    {"__after_update_for_A", "A.afterUpdate", "A/afterUpdate", FUNCTION_AFTER_UPDATE, 3000,
-     FUNCTION_BODY_OBJECT, "__after"},
-    {"__before_delete_for_A", "A.beforeDelete", "A/beforeDelete", FUNCTION_BEFORE_DELETE, 10000,
-     FUNCTION_BODY_OBJECT, "__before"},
-    {"__after_delete_for_A", "A.afterDelete", "A/afterDelete", FUNCTION_AFTER_DELETE, 3000,
-     FUNCTION_BODY_OBJECT, "__after"},
-    {"__on_login__User", "_User.onLogin", "_User/onLogin", FUNCTION_ON_LOGIN, 3000,
+     FUNCTION_LIMIT_BEFORE, FUNCTION_BODY_OBJECT, "__before"},
+    {"__after_save_for__User", "_User.afterSave", "_User/afterSave", FUNCTION_AFTER_SAVE,
+     FUNCTION_LIMIT_OTHER, FUNCTION_BODY_OBJECT, "__after"},
+    {"__before_update_for_A", "A.beforeUpdate", "A/beforeUpdate", FUNCTION_BEFORE_UPDATE,
+     FUNCTION_LIMIT_BEFORE, FUNCTION_BODY_OBJECT, "__before"},
+    {"__after_update_for_A", "A.afterUpdate", "A/afterUpdate", FUNCTION_AFTER_UPDATE,
+     FUNCTION_LIMIT_OTHER, FUNCTION_BODY_OBJECT, "__after"},
+    {"__before_delete_for_A", "A.beforeDelete", "A/beforeDelete", FUNCTION_BEFORE_DELETE,
+     FUNCTION_LIMIT_BEFORE, FUNCTION_BODY_OBJECT, "__before"},
+    {"__after_delete_for_A", "A.afterDelete", "A/afterDelete", FUNCTION_AFTER_DELETE,
+     FUNCTION_LIMIT_OTHER, FUNCTION_BODY_OBJECT, "__after"},
+    {"__on_login__User", "_User.onLogin", "_User/onLogin", FUNCTION_ON_LOGIN, FUNCTION_LIMIT_OTHER,
      FUNCTION_BODY_OBJECT, NULL},
-    {"__on_authdata__User", "_User.onAuthData", "_User/onAuthData", FUNCTION_ON_AUTH_DATA, 3000,
-     FUNCTION_BODY_AUTH, NULL},
-    {"__on_verified_sms", "onVerified.sms", "onVerified/sms", FUNCTION_ON_VERIFIED_SMS, 3000,
-     FUNCTION_BODY_OBJECT, NULL},
+    {"__on_authdata__User", "_User.onAuthData", "_User/onAuthData", FUNCTION_ON_AUTH_DATA,
+     FUNCTION_LIMIT_OTHER, FUNCTION_BODY_AUTH, NULL},
+    {"__on_verified_sms", "onVerified.sms", "onVerified/sms", FUNCTION_ON_VERIFIED_SMS,
+     FUNCTION_LIMIT_OTHER, FUNCTION_BODY_OBJECT, NULL},
     {"__on_verified_email", "onVerified.email", "onVerified/email", FUNCTION_ON_VERIFIED_EMAIL,
-     3000, FUNCTION_BODY_OBJECT, NULL},
+     FUNCTION_LIMIT_OTHER, FUNCTION_BODY_OBJECT, NULL},
     {"__on_complete_bigquery_job", "BigQuery.onComplete", "BigQuery/onComplete",
-     FUNCTION_ON_COMPLETE, 3000, FUNCTION_BODY_PLAIN, NULL},
+     FUNCTION_ON_COMPLETE, FUNCTION_LIMIT_OTHER, FUNCTION_BODY_PLAIN, NULL},
 #define REALTIME(name)                                                                             \
     {                                                                                              \
-        name, name, name, FUNCTION_REALTIME, 3000, FUNCTION_BODY_PLAIN, NULL                       \
+        name, name, name, FUNCTION_REALTIME, FUNCTION_LIMIT_OTHER, FUNCTION_BODY_PLAIN, NULL       \
     }
     REALTIME("_messageReceived"),
     REALTIME("_receiversOffline"),
@@ -81,7 +80,7 @@ static void test_names(void **state)
             check(&function, i);
             function_release(&function);
         }
-        assert_int_equal(function_limit_ms(facts[i].kind), facts[i].limit_ms);
+        assert_int_equal(function_limit(facts[i].kind), facts[i].limit);
         assert_int_equal(function_body(facts[i].kind), facts[i].body);
         assert_true(str_equal(function_mark(facts[i].kind), facts[i].mark));
     }

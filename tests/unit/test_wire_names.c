@@ -38,6 +38,7 @@ static const struct {
     {COMMAND_INSTALL_PYTHON, "install_python"},
     {COMMAND_CANCEL, "cancel"},
     {COMMAND_SIGNAL, "signal"},
+    {COMMAND_CALL, "call"},
 };
 
 static void events_have_their_names(void **state)
