@@ -134,6 +134,13 @@ void announce_diagnostics(struct engine *engine, enum told told,
     *before = now;
 }
 
+void announce_cloud_always(struct engine *engine, const char *text)
+{
+    struct event event = event_new(EVENT_CLOUD);
+    event.cloud = (char *)(uintptr_t)text;
+    announce(engine, &event);
+}
+
 // The deploy log as the console would show it (P-231): where somebody checks a deploy.
 void announce_cloud(struct engine *engine, const char *format, ...)
 {
@@ -144,7 +151,5 @@ void announce_cloud(struct engine *engine, const char *format, ...)
     va_start(args, format);
     auto_free char *text = str_vprintf(format, args);
     va_end(args);
-    struct event event = event_new(EVENT_CLOUD);
-    event.cloud = text;
-    announce(engine, &event);
+    announce_cloud_always(engine, text);
 }

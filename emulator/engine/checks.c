@@ -58,6 +58,7 @@ static void take_healthy_round(struct running *running, const struct health_roun
     engine->healthy_wall_ms = clock_wall_ms();
     if (running->role == ROLE_SERVING) {
         if (running->bad_rounds) {
+            rollout_recovered(running);
             announce_probe(running, good, "healthy");
             health_set_interval(running->health, engine->times.period_ms);
         }
@@ -87,7 +88,7 @@ static void restart_unhealthy(struct running *running, const struct health_round
                     _("%s is no longer healthy, %u times in a row: %s; restarting"), name,
                     running->bad_rounds, answer);
     running->bad_rounds = 0;
-    rollout_restart(engine, clock_now_ms(), NULL);
+    rollout_unhealthy(running);
 }
 
 static void take_periodic_failure(struct running *running, const struct health_round *round)
@@ -98,6 +99,7 @@ static void take_periodic_failure(struct running *running, const struct health_r
     }
     announce_probe(running, health_words_culprit(round, running_is_strict(running)), "failed");
     health_set_interval(running->health, engine->times.retry_ms);
+    rollout_failing(running);
     if (running->bad_rounds >= engine->times.failures) {
         restart_unhealthy(running, round);
     }

@@ -40,24 +40,15 @@ static void tell(struct engine *engine, const struct backoff_step *step, const s
     }
 }
 
-int64_t crash_died(struct engine *engine, int64_t lived_ms, const struct error *error)
+void crash_tell(struct engine *engine, const struct backoff_step *step, const struct error *error)
 {
-    struct backoff_step step =
-        backoff_died(&engine->backoff, &engine->times.backoff, lived_ms, clock_now_ms());
-    if (step.deaths > 1) { // the first is started again before anybody has read of it
+    if (step->deaths > 1) { // the first is started again before anybody has read of it
         engine->failure = *error;
+        engine->failure_is_crash = true;
         snprintf(engine->failure_mend, sizeof engine->failure_mend, "%s", error->hint);
     }
-    if (step.is_news) {
-        tell(engine, &step, error);
+    if (step->is_news) {
+        tell(engine, step, error);
     }
     touch(engine);
-    return step.pause_ms;
-}
-
-void crash_forget(struct engine *engine)
-{
-    backoff_forget(&engine->backoff);
-    loop_source_free(engine->crash_timer);
-    engine->crash_timer = NULL;
 }

@@ -12,6 +12,7 @@
 
 #include "emulator/engine/functions.h"
 #include "emulator/engine/internal.h"
+#include "emulator/engine/running.h"
 #include "emulator/limits/limits.h"
 #include "emulator/limits/texts.h"
 #include "emulator/project/save.h"
@@ -21,8 +22,6 @@
 #include "sandbox/base/clock.h"
 #include "sandbox/base/fs.h"
 #include "sandbox/base/i18n.h"
-
-static void start_instance(struct engine *engine);
 
 // ---- detect ----
 
@@ -121,14 +120,14 @@ static void choose_tag(struct engine *engine)
 
 void deployment_cancel(struct engine *engine)
 {
-    struct deployment *deployment = &engine->deployment;
-    rollout_abandon_candidates(engine);
-    build_free(deployment->build);
-    if (deployment->has_version) {
-        tree_release_version(engine->tree, deployment->version.tag);
-        tree_version_release(&deployment->version);
+    struct deployment cancelled = engine->deployment;
+    engine->deployment = (struct deployment){0};
+    rollout_cancel(engine);
+    build_free(cancelled.build);
+    if (cancelled.has_version && !rollout_version_in_use(engine, cancelled.version.tag)) {
+        tree_release_version(engine->tree, cancelled.version.tag);
     }
-    *deployment = (struct deployment){0};
+    tree_version_release(&cancelled.version);
 }
 
 // The version is kept by the instance that runs it; what remains here is bookkeeping.
@@ -142,7 +141,6 @@ static void end_deployment(struct engine *engine)
 void deployment_begin(struct engine *engine, const struct deploy_reason *reason)
 {
     struct deployment *deployment = &engine->deployment;
-    crash_forget(engine);
     // Sticky until a build succeeds: a save after a failed install must not start on the old layer.
     engine->build_pending = engine->build_pending || reason->rebuild || !engine->has_built;
     bool no_cache = reason->no_cache || (deployment->active && deployment->no_cache);
@@ -216,7 +214,7 @@ void deployment_on_version(void *context, const struct tree_version *version,
         }
         snprintf(engine->stages[STAGE_PYTHON].detail, sizeof engine->stages[0].detail, "%s",
                  engine->built.python.version);
-        start_instance(engine);
+        rollout_deploy(engine);
     }
 }
 
@@ -311,7 +309,7 @@ static void on_build_done(void *context, struct build_result *result, const stru
     if (engine->mode == MODE_BUILD) {
         engine_stop(engine, 0, _("build done"));
     } else if (engine->mode != MODE_EXEC) {
-        start_instance(engine);
+        rollout_deploy(engine);
     } else {
         struct event event = event_new(EVENT_READY); // the client now sends its command
         event.version = deployment->tag;
@@ -363,43 +361,13 @@ void deployment_build(struct engine *engine)
     }
 }
 
-// ---- start ----
-
-static void start_instance(struct engine *engine)
-{
-    struct deployment *deployment = &engine->deployment;
-    struct error error = {0};
-    deployment->waits_for_room = rollout_make_room(engine);
-    if (deployment->waits_for_room) {
-        return;
-    }
-    announce_stage(engine, STAGE_START, "running", -1, NULL);
-    struct running *running =
-        rollout_start(engine, &deployment->version, &engine->built.built_lowers, ROLE_CANDIDATE,
-                      deployment->begun_ms, &error);
-    if (!running) {
-        deployment_fail(engine, STAGE_START, &error, NULL);
-        return;
-    }
-    announce_cloud(engine, TEXT_DEPLOY_BEGIN, deployment->tag, instance_name(running->instance));
-    announce_cloud(engine, TEXT_INSTANCE_CREATE);
-    announce_cloud(engine, TEXT_INSTANCE_START);
-}
-
-void deployment_on_room(struct engine *engine)
-{
-    if (engine->deployment.active && engine->deployment.waits_for_room) {
-        start_instance(engine);
-    } else {
-        rollout_replace_later(engine); // a restart
-    }
-}
+// ---- its end ----
 
 void deployment_healthy(struct engine *engine, struct running *running)
 {
     struct deployment *deployment = &engine->deployment;
     bool from_save = deployment->from_save;
-    int64_t took_ms = clock_now_ms() - running->begun_ms;
+    int64_t took_ms = clock_now_ms() - deployment->begun_ms;
     if (from_save) {
         engine->last_reload_ms = took_ms;
     }
@@ -415,7 +383,7 @@ void deployment_healthy(struct engine *engine, struct running *running)
     end_deployment(engine);
     functions_ask(engine, running);
     if (engine->mode == MODE_VERIFY) {
-        announce_cloud(engine, TEXT_DEPLOY_DONE);
+        announce_cloud(engine, TEXT_DEPLOY_DONE, engine->options.instances);
         engine_stop(engine, 0, _("the cloud would deploy this project"));
     }
 }
@@ -427,6 +395,7 @@ void deployment_fail(struct engine *engine, enum stage stage, const struct error
     struct running *serving = rollout_serving(engine);
     engine->failure = error;
     engine->failure_stage = stage;
+    engine->failure_is_crash = false;
     snprintf(engine->failure_tag, sizeof engine->failure_tag, "%s", engine->deployment.tag);
     snprintf(engine->failure_mend, sizeof engine->failure_mend, "%s", mend ? mend : error.hint);
     engine->stages[stage].state = "failed";
@@ -467,7 +436,6 @@ void deployment_fail(struct engine *engine, enum stage stage, const struct error
         engine_stop(engine, code, NULL);
         return;
     }
-    rollout_replace_later(engine);
 }
 
 // ---- changes ----

@@ -83,6 +83,8 @@ static void read_options(struct engine *engine, const struct cJSON *options)
         .build_logs = json_get_bool(options, "build-logs", false),
         .legacy_default = json_get_bool(options, "legacy-default", false),
         .install_python = json_get_bool(options, "install-python", false),
+        .instances = (unsigned)json_get_int(options, "instances", 1),
+        .drain_cloud = str_equal(json_get_string(options, "drain"), "cloud"),
         .debug = engine->mode == MODE_UP && json_get_bool(options, "debug", false),
         .detach = json_get_bool(options, "detach", false),
         .interactive = json_get_bool(options, "interactive", false),
@@ -342,7 +344,7 @@ static void read_meters(void *context)
         engine->metered_requests = stats.requests;
         engine->requests_per_second_x10 = (int64_t)(done * 10000 / METER_MS);
     }
-    rollout_read_meters(engine);
+    meters_read(engine);
     loop_timer_restart(engine->meter_timer, METER_MS);
 }
 
@@ -488,6 +490,7 @@ int engine_start(struct engine *engine, const struct cJSON *arguments, struct er
     if (!engine->journal) {
         return -1;
     }
+    rollout_begin(engine);
     struct event event = event_new(EVENT_ENGINE);
     event.state = (char *)(uintptr_t) "started";
     event.text = engine->project.dir;
@@ -530,13 +533,11 @@ void engine_stop(struct engine *engine, int code, const char *text)
     struct event event = event_new(EVENT_ENGINE);
     event.state = (char *)(uintptr_t) "stopping";
     announce(engine, &event);
-    loop_source_free(engine->crash_timer);
-    engine->crash_timer = NULL;
     installing_release(engine);
     if (engine->tree) {
         deployment_cancel(engine);
     }
-    rollout_terminate_all(engine, QUIT_GRACE_MS);
+    rollout_stop(engine, QUIT_GRACE_MS);
     engine->stop_timer = loop_add_timer(engine->loop, QUIT_LIMIT_MS, end_now, engine);
     engine_end_if_empty(engine);
 }
@@ -569,7 +570,7 @@ static void release(struct engine *engine)
     if (engine->tree) {
         deployment_cancel(engine);
     }
-    rollout_free_all(engine);
+    rollout_release(engine);
     tree_free(engine->tree);
     engine->tree = NULL;
     functions_release(engine);
@@ -591,8 +592,6 @@ static void release(struct engine *engine)
     python_offer_release(&engine->offer);
     free(engine->install_tried);
     build_leases_release(&engine->leases);
-    tree_version_release(&engine->last_version);
-    strlist_clear(&engine->last_built_lowers);
     journal_close(engine->journal);
     server_free(engine->server);
     if (engine->run_dir) {
@@ -604,7 +603,6 @@ static void release(struct engine *engine)
     }
     loop_source_free(engine->stop_timer);
     loop_source_free(engine->meter_timer);
-    loop_source_free(engine->crash_timer);
     loop_source_free(engine->end_source);
     loop_source_free(engine->remove_source);
     for (size_t i = 0; i < ARRAY_LEN(engine->signal_sources); i++) {

@@ -99,13 +99,34 @@ static int check_size(struct engine *engine, const char *name, struct error *err
     return 0;
 }
 
+static int check_instances(const struct engine *engine, struct error *error)
+{
+    unsigned count = engine->options.instances;
+    if (count < 1 || count > LIMIT_INSTANCES_MAX) {
+        return error_set(error, ERROR_USAGE, _("--instances: expected 1 to %d"),
+                         (int)LIMIT_INSTANCES_MAX);
+    }
+    if (count > 1 && engine->options.debug) {
+        return error_set(error, ERROR_USAGE, _("--debug has one instance, not %u"), count);
+    }
+    if (count > 1 && !engine->options.size->staging) { // the trial size (P-170)
+        error_set(error, ERROR_USAGE, _("a group of size %s has one instance, not %u"),
+                  engine->options.size->name, count);
+        return error_set_hint(error, _("--size standard-512 or larger"));
+    }
+    return 0;
+}
+
 int engine_check_options(struct engine *engine, const char *size, struct error *error)
 {
     const struct engine_options *options = &engine->options;
     const struct identity_request wanted = {.app_id = options->app_id,
                                             .region = options->region_option,
                                             .group = options->group_option};
-    return identity_check_options(&wanted, error) < 0 ? -1 : check_size(engine, size, error);
+    if (identity_check_options(&wanted, error) < 0 || check_size(engine, size, error) < 0) {
+        return -1;
+    }
+    return check_instances(engine, error);
 }
 
 // ---- what there is to say ----

@@ -65,7 +65,9 @@ struct engine_options {
     struct strlist persist; // .leanlocal.yaml: what `up` keeps
     bool keep_modes, from_git;
     bool no_cache, build_logs, legacy_default, install_python, detach, interactive;
-    bool debug; // one instance on a terminal, no limits of time, no health checks
+    unsigned instances;
+    bool drain_cloud; // an old instance stays for the whole time (P-173)
+    bool debug;       // one instance on a terminal, no limits of time, no health checks
 };
 
 enum role {
@@ -79,17 +81,18 @@ enum role {
 struct running {
     struct engine *engine;
     struct running *next;
+    unsigned id; // the fleet's member; 0: a command of exec
+    unsigned slot;
     struct instance *instance;
     struct health *health;
     struct tree_version version;
     struct strlist built_lowers;
     int address_fd;            // holds the loopback address; -1
-    struct loop_source *timer; // start limit; later the drain's limit
+    struct loop_source *timer; // start limit
     enum role role;
     bool judged;               // its failure has been told
     uint16_t other_port;       // it listens there, and not on its own port; 0
     unsigned bad_rounds;       // periodic checks failed in a row
-    int64_t begun_ms;          // of the save or command that caused it
     struct health_round round; // the last that was not healthy
     bool has_round;
     char *private_dir;
@@ -106,7 +109,7 @@ struct deployment {
     struct tree_version version;
     bool has_version;
     struct build *build;
-    bool waits_for_room;   // --debug: what runs has to go first
+    uint64_t release;      // the fleet's number of its version, once it starts; 0
     bool waits_for_python; // its build ended for want of the one that is being installed
 };
 
@@ -137,7 +140,7 @@ struct engine {
     int lock_fd, run_lock_fd;
     bool started, stopping, ended, tree_ready, metering;
     int exit_code;
-    struct loop_source *stop_timer, *meter_timer, *crash_timer, *end_source, *remove_source;
+    struct loop_source *stop_timer, *meter_timer, *end_source, *remove_source;
     struct loop_source *signal_sources[3];
 
     struct deployment deployment;
@@ -154,22 +157,20 @@ struct engine {
     bool build_pending;         // manifests changed since the last good build
     struct build_leases leases; // on all that instances were made of
     struct running *runnings;
-    struct tree_version last_version; // of the instance that died while serving
-    struct strlist last_built_lowers;
-    unsigned instance_counter, address_counter;
+    struct rollout *rollout; // NULL: a mode without instances
+    unsigned address_counter;
     uint16_t reached[16]; // ports of this machine's services that the app uses (P-216)
     size_t reached_count;
     struct kept kept;
     uint16_t debugger_port; // that has been told; 0
     struct health_times times;
-    struct backoff backoff; // deaths in a row, of the serving version
-    bool must_replace;      // what served is gone and its replacement does not serve yet
     int64_t last_tag_s;
     char last_tag[24];
 
     struct stage_state stages[STAGE__COUNT];
     struct error failure; // kind NONE: none that is not mended
     enum stage failure_stage;
+    bool failure_is_crash; // of what served, not of a deployment
     char failure_tag[24];
     char failure_mend[640];
     struct snapshot_probe probes[SNAPSHOT_PROBES];
@@ -211,6 +212,8 @@ void announce_diagnostics(struct engine *engine, enum told told,
 void announce_diagnostic(struct engine *engine, const struct diagnostic *diagnostic);
 void announce_cloud(struct engine *engine, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
+// In every mode: what the platform does by itself.
+void announce_cloud_always(struct engine *engine, const char *text);
 void touch(struct engine *engine); // the snapshot has changed
 
 // ---- deployment.c ----
@@ -224,7 +227,6 @@ void deployment_fail(struct engine *engine, enum stage stage, const struct error
 void deployment_healthy(struct engine *engine, struct running *running);
 void deployment_explain_missing(const struct engine *engine, struct error *error);
 void deployment_build(struct engine *engine);
-void deployment_on_room(struct engine *engine); // nothing runs any more
 // A line for the Build pane and the progress line.
 void deployment_show_output(void *context, enum build_output kind, const char *source,
                             const char *text, size_t len);
@@ -248,35 +250,37 @@ int installing_ask(struct engine *engine, struct error *error);
 int installing_cancel(struct engine *engine, struct error *error);
 void installing_release(struct engine *engine);
 
-// ---- rollout.c ----
-struct running *rollout_start(struct engine *engine, const struct tree_version *version,
-                              const struct strlist *built_lowers, enum role role, int64_t begun_ms,
-                              struct error *error);
-struct running *rollout_start_command(struct engine *engine, char *const *argv, const int *fds,
+// ---- running.c ----
+// exec: a command where the app lives.
+struct running *running_start_command(struct engine *engine, char *const *argv, const int *fds,
                                       bool terminal, struct error *error);
-// If what served is gone: the same version again, later each time it dies young. Else nothing.
-void rollout_replace_later(struct engine *engine);
-// --debug has one instance. true: what runs is on its way out; deployment_on_room() follows.
-bool rollout_make_room(struct engine *engine);
+
+// ---- rollout.c ----
+void rollout_begin(struct engine *engine); // once the options are known
+// The version that the deployment has built shall serve: deployment_healthy() or deployment_fail()
+// follows, unless a newer one comes.
+void rollout_deploy(struct engine *engine);
+void rollout_cancel(struct engine *engine); // what only starts yet is not wanted any more
+// The same version in new containers, one by one.
+void rollout_restart(struct engine *engine, struct error *error);
+// P-131: the platform moves an instance: the oldest.
+void rollout_reschedule(struct engine *engine, struct error *error);
+void rollout_stop(struct engine *engine, int64_t grace_ms);
+void rollout_release(struct engine *engine);
+// The newest that serves. NULL: nothing does.
+struct running *rollout_serving(const struct engine *engine);
 // What may be typed to. NULL: nothing.
 struct running *rollout_with_terminal(const struct engine *engine);
-void rollout_restart(struct engine *engine, int64_t begun_ms, struct error *error);
-// P-131: the platform moves the instance: the same version in a new container.
-void rollout_reschedule(struct engine *engine, struct error *error);
-void rollout_abandon_candidates(struct engine *engine);
-void rollout_free_all(struct engine *engine);
-void rollout_terminate_all(struct engine *engine, int64_t grace_ms);
-struct running *rollout_serving(const struct engine *engine);
 void rollout_on_begin(void *context, const char *upstream_name);
 void rollout_on_drained(void *context, const char *upstream_name);
-void rollout_read_meters(struct engine *engine);
+
+// ---- meters.c ----
+void meters_read(struct engine *engine);
 
 // ---- crash.c ----
-// What serves has died, or its replacement has not become healthy: counts it and says so, once for
-// many in a loop. error: what happened. Returns the pause before the next try.
-int64_t crash_died(struct engine *engine, int64_t lived_ms, const struct error *error);
-// Somebody has acted (a save, a restart by hand): the next try is no part of a loop.
-void crash_forget(struct engine *engine);
+// What served has died, or its replacement has not become healthy: says so, once for many in a
+// loop. error: what happened.
+void crash_tell(struct engine *engine, const struct backoff_step *step, const struct error *error);
 
 // ---- size.c ----
 // Of the size (P-170, P-130), or smaller ones by LEANLOCAL_INSTANCE_LIMITS.

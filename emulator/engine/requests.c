@@ -64,7 +64,7 @@ static void handle_restart(struct engine *engine, struct server_command *command
     if (json_get_bool(command->arguments, "reschedule", false)) {
         rollout_reschedule(engine, &error);
     } else {
-        rollout_restart(engine, clock_now_ms(), &error);
+        rollout_restart(engine, &error);
     }
     if (error.kind != ERROR_NONE) {
         reply_error(engine, command, &error);
@@ -147,7 +147,7 @@ static int run(struct engine *engine, struct server_command *command, struct err
         engine->exec_id = command->id;
         str_replace(&engine->exec_term, json_get_string(command->arguments, "term"));
         bool terminal = json_get_bool(command->arguments, "terminal", false);
-        result = rollout_start_command(engine, argv.items, command->fds, terminal, error) ? 0 : -1;
+        result = running_start_command(engine, argv.items, command->fds, terminal, error) ? 0 : -1;
     }
     strlist_clear(&argv);
     return result;

@@ -1,14 +1,15 @@
-// Who serves, and what follows when that changes.
+// The fleet's hands: what fleet.h decides is done here, what happens is told to it.
 //
-// Who serves is one pointer in the gateway. A candidate takes it when it is healthy; the old one
-// finishes its requests and is then ended with TERM, 10 s, KILL (P-173, P-174). An instance that
-// dies while it serves is replaced by the same version, with a growing pause when it dies again and
-// again. Nothing here decides what a version is; that is deployment.c.
+// Events go through a queue, because doing one action can cause the next event (a start that fails
+// at once, a deployment that is given up): the fleet never hears of one while the actions of
+// another are half done. What an event says of its reason (an app's last words) travels with it,
+// and is told by the action that it causes.
+
+#include "emulator/engine/rollout.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "emulator/engine/internal.h"
 #include "emulator/engine/running.h"
@@ -17,208 +18,43 @@
 #include "sandbox/base/cleanup.h"
 #include "sandbox/base/clock.h"
 #include "sandbox/base/i18n.h"
+#include "sandbox/base/log.h"
 #include "sandbox/usage.h"
-
-#define DRAIN_LIMIT_MS                                                                             \
-    30000 // DESIGN 4: in `up` the old one ends when its requests do, 30 s at most
-#define DEBUG_GRACE_MS   500 // nobody who debugs waits for an app that stands at a breakpoint
-#define DRAINING_STREAMS 2   // more than these drain: the oldest one's endless streams are closed
 
 // ---- finding ----
 
+struct running *rollout_find(const struct engine *engine, unsigned id)
+{
+    for (struct running *at = engine->runnings; at; at = at->next) {
+        if (at->id == id) {
+            return at;
+        }
+    }
+    return NULL;
+}
+
+static struct running *find_name(const struct engine *engine, const char *name)
+{
+    for (struct running *at = engine->runnings; at; at = at->next) {
+        if (strcmp(instance_name(at->instance), name) == 0) {
+            return at;
+        }
+    }
+    return NULL;
+}
+
 struct running *rollout_serving(const struct engine *engine)
 {
-    for (struct running *at = engine->runnings; at; at = at->next) {
-        if (at->role == ROLE_SERVING) {
-            return at;
+    size_t count = 0;
+    const struct fleet_member *members =
+        engine->rollout ? fleet_members(engine->rollout->fleet, &count) : NULL;
+    while (count-- > 0) {
+        if (members[count].state == FLEET_SERVING) {
+            return rollout_find(engine, members[count].id);
         }
     }
     return NULL;
 }
-
-static struct running *find_role(const struct engine *engine, enum role role)
-{
-    for (struct running *at = engine->runnings; at; at = at->next) {
-        if (at->role == role && !at->judged) {
-            return at;
-        }
-    }
-    return NULL;
-}
-
-bool rollout_version_in_use(const struct engine *engine, const char *tag)
-{
-    for (const struct running *at = engine->runnings; at; at = at->next) {
-        if (str_equal(at->version.tag, tag)) {
-            return true;
-        }
-    }
-    return str_equal(engine->last_version.tag, tag) ||
-           (engine->deployment.has_version && str_equal(engine->deployment.version.tag, tag));
-}
-
-static void forget_last_version(struct engine *engine)
-{
-    auto_free char *tag = str_dup(engine->last_version.tag);
-    tree_version_release(&engine->last_version);
-    strlist_clear(&engine->last_built_lowers);
-    if (tag && engine->tree && !rollout_version_in_use(engine, tag)) {
-        tree_release_version(engine->tree, tag);
-    }
-}
-
-// The version goes with the record; it is kept for the next instance.
-static void remember_version(struct engine *engine, const struct running *running)
-{
-    forget_last_version(engine);
-    tree_version_copy(&engine->last_version, &running->version);
-    strlist_copy(&engine->last_built_lowers, &running->built_lowers);
-}
-
-// ---- switch ----
-
-static void set_upstream(struct engine *engine, const struct running *running)
-{
-    if (!engine->gateway) {
-        return;
-    }
-    struct gateway_upstream upstream = {.address =
-                                            running ? instance_address(running->instance) : 0,
-                                        .port = running ? instance_port(running->instance) : 0};
-    if (running) {
-        snprintf(upstream.name, sizeof upstream.name, "%s", instance_name(running->instance));
-    }
-    gateway_set_upstreams(engine->gateway, &upstream, running ? 1 : 0);
-}
-
-static void end_drain(void *context)
-{
-    struct running *running = context;
-    instance_terminate(running->instance, LIMIT_TERMINATE_GRACE_MS); // P-174
-}
-
-// Who gets a request may take memory now.
-void rollout_on_begin(void *context, const char *upstream_name)
-{
-    struct engine *engine = context;
-    for (struct running *at = engine->runnings; at; at = at->next) {
-        if (strcmp(instance_name(at->instance), upstream_name) == 0) {
-            instance_stir(at->instance);
-            return;
-        }
-    }
-}
-
-void rollout_on_drained(void *context, const char *upstream_name)
-{
-    struct engine *engine = context;
-    for (struct running *at = engine->runnings; at; at = at->next) {
-        if (at->role == ROLE_OLD && strcmp(instance_name(at->instance), upstream_name) == 0) {
-            end_drain(at);
-            return;
-        }
-    }
-}
-
-// Runnings are listed newest first, so the third that drains is the oldest.
-static void close_oldest_streams(struct engine *engine)
-{
-    int draining = 0;
-    for (struct running *at = engine->runnings; at; at = at->next) {
-        if (at->role == ROLE_OLD && ++draining > DRAINING_STREAMS) {
-            gateway_drain(engine->gateway, instance_name(at->instance), true);
-        }
-    }
-}
-
-static void drain(struct running *running)
-{
-    struct engine *engine = running->engine;
-    running->role = ROLE_OLD;
-    health_free(running->health);
-    running->health = NULL;
-    loop_source_free(running->timer);
-    running->timer = NULL;
-    if (!engine->gateway) {
-        instance_terminate(running->instance, LIMIT_TERMINATE_GRACE_MS);
-        return;
-    }
-    instance_mark_draining(running->instance);
-    running->timer = loop_add_timer(engine->loop, DRAIN_LIMIT_MS, end_drain, running);
-    gateway_drain(engine->gateway, instance_name(running->instance), false);
-    close_oldest_streams(engine);
-}
-
-void rollout_take_over(struct running *running)
-{
-    struct engine *engine = running->engine;
-    struct running *old = rollout_serving(engine);
-    enum role role = running->role;
-    loop_source_free(running->timer);
-    running->timer = NULL;
-    running->role = ROLE_SERVING;
-    instance_mark_healthy(running->instance);
-    if (running->health) {
-        health_set_interval(running->health, engine->times.period_ms);
-    }
-    set_upstream(engine, running); // new requests go to it from here on
-    if (old) {
-        drain(old);
-    }
-    engine->must_replace = false;
-    forget_last_version(engine);
-    engine->healthy_wall_ms = clock_wall_ms();
-    announce_stage(engine, STAGE_START, "done",
-                   clock_now_ms() - instance_started_ms(running->instance), NULL);
-    announce_stage(engine, STAGE_HEALTHY, "done", -1, NULL);
-    if (role == ROLE_CANDIDATE) {
-        deployment_healthy(engine, running);
-        return;
-    }
-    engine->failure = (struct error){0};
-    engine->failure_mend[0] = '\0';
-    announce_notice(engine, "note", NULL, NULL, NULL, _("%s serves version %s now"),
-                    instance_name(running->instance), running->version.tag);
-}
-
-// ---- replacing what died ----
-
-static void replace(void *context)
-{
-    struct engine *engine = context;
-    loop_source_free(engine->crash_timer);
-    engine->crash_timer = NULL;
-    // A deployment that is under way will serve, or ask for this again when it fails.
-    if (!engine->stopping && !engine->deployment.active && engine->must_replace) {
-        rollout_restart(engine, clock_now_ms(), NULL);
-    }
-}
-
-void rollout_replace_later(struct engine *engine)
-{
-    if (engine->must_replace && !engine->stopping) {
-        int64_t after_ms = engine->backoff.next_ms - clock_now_ms();
-        loop_source_free(engine->crash_timer);
-        engine->crash_timer =
-            loop_add_timer(engine->loop, after_ms < 0 ? 0 : after_ms, replace, engine);
-    }
-}
-
-// P-172, DESIGN 3: what served is gone; the same version again.
-void rollout_replace_dead(struct running *running, int wait_status, bool app_exited)
-{
-    struct engine *engine = running->engine;
-    struct error error = {0};
-    engine->must_replace = true;
-    running_describe_death(running, wait_status, app_exited, &error);
-    remember_version(engine, running);
-    set_upstream(engine, NULL);
-    engine->failure_stage = STAGE_START;
-    crash_died(engine, clock_now_ms() - instance_started_ms(running->instance), &error);
-    rollout_replace_later(engine);
-}
-
-// ---- --debug: one instance ----
 
 struct running *rollout_with_terminal(const struct engine *engine)
 {
@@ -230,140 +66,380 @@ struct running *rollout_with_terminal(const struct engine *engine)
     return NULL;
 }
 
-bool rollout_make_room(struct engine *engine)
+const struct fleet *rollout_fleet(const struct engine *engine)
 {
-    if (!engine->options.debug || !engine->runnings) {
-        return false;
-    }
-    set_upstream(engine, NULL);
-    for (struct running *at = engine->runnings; at; at = at->next) {
-        if (at->role != ROLE_OLD) {
-            at->role = ROLE_OLD;
-            at->judged = true;
-            health_free(at->health);
-            at->health = NULL;
-            instance_terminate(at->instance, DEBUG_GRACE_MS);
+    return engine->rollout->fleet;
+}
+
+bool rollout_is_group(const struct engine *engine)
+{
+    return engine->options.instances > 1;
+}
+
+bool rollout_is_deploying(const struct engine *engine, uint64_t number)
+{
+    return engine->deployment.active && engine->deployment.release == number;
+}
+
+// ---- doing ----
+
+static void do_upstreams(struct engine *engine, const struct fleet_action *action)
+{
+    struct gateway_upstream upstreams[FLEET_SLOTS] = {0};
+    size_t count = 0;
+    for (size_t i = 0; i < action->count; i++) {
+        const struct running *running = rollout_find(engine, action->ids[i]);
+        if (running) {
+            struct gateway_upstream *upstream = &upstreams[count++];
+            upstream->address = instance_address(running->instance);
+            upstream->port = instance_port(running->instance);
+            snprintf(upstream->name, sizeof upstream->name, "%s", instance_name(running->instance));
         }
     }
-    return true;
-}
-
-// false: nothing serves, so that there is room already.
-static bool restart_alone(struct engine *engine)
-{
-    struct running *serving = engine->options.debug ? rollout_serving(engine) : NULL;
-    if (!serving) {
-        return false;
+    if (engine->gateway) {
+        gateway_set_upstreams(engine->gateway, upstreams, count);
     }
-    remember_version(engine, serving);
-    engine->must_replace = true;
-    crash_forget(engine);
-    rollout_make_room(engine);
-    return true;
 }
 
-void rollout_restart(struct engine *engine, int64_t begun_ms, struct error *error)
+static void feed(struct engine *engine, struct fleet_event event, const struct reason *reason);
+
+static void do_drain(struct engine *engine, const struct fleet_action *action)
 {
-    struct running *serving = rollout_serving(engine);
-    const struct tree_version *version = serving ? &serving->version : &engine->last_version;
-    const struct strlist *built = serving ? &serving->built_lowers : &engine->last_built_lowers;
-    if (!version->tag) {
+    struct running *running = rollout_find(engine, action->id);
+    if (running && engine->gateway) {
+        instance_mark_draining(running->instance);
+        gateway_drain(engine->gateway, instance_name(running->instance), action->close_streams);
+    } else {
+        feed(engine, (struct fleet_event){.kind = FLEET_DRAINED, .id = action->id}, NULL);
+    }
+}
+
+static void do_end(struct engine *engine, const struct fleet_action *action)
+{
+    struct running *running = rollout_find(engine, action->id);
+    if (running && instance_state(running->instance) != INSTANCE_GONE) {
+        instance_terminate(running->instance, action->ms); // P-174
+    }
+}
+
+static void do_start(struct engine *engine, const struct fleet_action *action)
+{
+    struct rollout *rollout = engine->rollout;
+    const struct release *release = release_find(engine, action->version);
+    if (rollout_is_deploying(engine, action->version) &&
+        strcmp(engine->stages[STAGE_START].state, "running") != 0) {
+        rollout->begun_ms = clock_now_ms();
+        announce_stage(engine, STAGE_START, "running", -1, NULL);
+    }
+    const struct running_order order = {
+        .id = action->id,
+        .slot = action->slot,
+        .role = action->fresh ? ROLE_CANDIDATE : ROLE_REPLACEMENT,
+        .version = &release->version,
+        .built_lowers = &release->built_lowers,
+    };
+    struct reason reason = {.stage = STAGE_START};
+    if (running_start(engine, &order, &reason.error)) {
+        rollout_tell_start(engine, action);
+        return;
+    }
+    if (rollout->wants_error) {
+        *rollout->wants_error = reason.error;
+    }
+    bool unborn = !rollout_find(engine, action->id); // else it goes, and says so when it has
+    feed(engine, (struct fleet_event){.kind = FLEET_FAILED, .id = action->id}, &reason);
+    if (unborn) {
+        feed(engine, (struct fleet_event){.kind = FLEET_EXITED, .id = action->id}, NULL);
+    }
+}
+
+// ---- events ----
+
+static enum role role_of(const struct fleet_member *member)
+{
+    switch (member->state) {
+    case FLEET_STARTING:
+        return member->fresh ? ROLE_CANDIDATE : ROLE_REPLACEMENT;
+    case FLEET_SERVING:
+    case FLEET_RESTING:
+        return ROLE_SERVING;
+    default:
+        return ROLE_OLD;
+    }
+}
+
+static void take_roles(struct engine *engine)
+{
+    for (struct running *at = engine->runnings; at; at = at->next) {
+        const struct fleet_member *member =
+            at->id ? fleet_member(engine->rollout->fleet, at->id) : NULL;
+        if (!member) {
+            continue;
+        }
+        at->role = role_of(member);
+        if (at->role == ROLE_OLD) { // nobody asks it any more
+            health_free(at->health);
+            at->health = NULL;
+            loop_source_free(at->timer);
+            at->timer = NULL;
+        }
+    }
+}
+
+static void act(struct engine *engine, const struct fleet_action *action,
+                const struct reason *reason)
+{
+    char text[200];
+    log_debug("fleet: %s", fleet_action_text(action, text, sizeof text));
+    switch (action->kind) {
+    case FLEET_UPSTREAMS:
+        do_upstreams(engine, action);
+        break;
+    case FLEET_DRAIN:
+        do_drain(engine, action);
+        break;
+    case FLEET_START:
+        do_start(engine, action);
+        break;
+    case FLEET_END:
+        do_end(engine, action);
+        break;
+    case FLEET_DONE:
+        rollout_tell_done(engine, action);
+        break;
+    case FLEET_BROKE:
+        rollout_tell_broke(engine, action, reason);
+        break;
+    case FLEET_TELL:
+        rollout_tell(engine, action, reason);
+        break;
+    }
+}
+
+static void on_deadline(void *context)
+{
+    feed(context, (struct fleet_event){.kind = FLEET_TICK}, NULL);
+}
+
+static void set_timer(struct engine *engine)
+{
+    struct rollout *rollout = engine->rollout;
+    int64_t due_ms = fleet_deadline_ms(rollout->fleet);
+    int64_t after_ms = due_ms - clock_now_ms();
+    if (due_ms < 0) {
+        if (rollout->timer) {
+            loop_timer_stop(rollout->timer);
+        }
+    } else if (rollout->timer) {
+        loop_timer_restart(rollout->timer, after_ms > 0 ? after_ms : 0);
+    } else {
+        rollout->timer =
+            loop_add_timer(engine->loop, after_ms > 0 ? after_ms : 0, on_deadline, engine);
+    }
+}
+
+static void handle(struct engine *engine, const struct queued *queued)
+{
+    struct rollout *rollout = engine->rollout;
+    fleet_handle(rollout->fleet, &queued->event, clock_now_ms(), &rollout->actions);
+    take_roles(engine);
+    for (size_t i = 0; i < rollout->actions.count; i++) {
+        act(engine, &rollout->actions.items[i], &queued->reason);
+    }
+}
+
+static void feed(struct engine *engine, struct fleet_event event, const struct reason *reason)
+{
+    struct rollout *rollout = engine->rollout;
+    struct queued *queued = mem_alloc(sizeof *queued);
+    queued->event = event;
+    queued->reason = reason ? *reason : (struct reason){.stage = STAGE_START};
+    *rollout->queue_end = queued;
+    rollout->queue_end = &queued->next;
+    if (rollout->busy) {
+        return;
+    }
+    rollout->busy = true;
+    while ((queued = rollout->queue)) {
+        rollout->queue = queued->next;
+        if (!rollout->queue) {
+            rollout->queue_end = &rollout->queue;
+        }
+        handle(engine, queued);
+        free(queued);
+    }
+    rollout->busy = false;
+    releases_drop_unused(engine);
+    set_timer(engine);
+    touch(engine);
+}
+
+static void feed_member(struct running *running, enum fleet_event_kind kind)
+{
+    feed(running->engine, (struct fleet_event){.kind = kind, .id = running->id}, NULL);
+}
+
+void rollout_take_over(struct running *running)
+{
+    feed_member(running, FLEET_HEALTHY);
+}
+
+void rollout_failing(struct running *running)
+{
+    feed_member(running, FLEET_FAILING);
+}
+
+void rollout_recovered(struct running *running)
+{
+    feed_member(running, FLEET_RECOVERED);
+}
+
+void rollout_unhealthy(struct running *running)
+{
+    feed_member(running, FLEET_UNHEALTHY);
+}
+
+void rollout_failed(struct running *running, enum stage stage, const struct error *error)
+{
+    const struct reason reason = {.error = *error, .stage = stage};
+    feed(running->engine, (struct fleet_event){.kind = FLEET_FAILED, .id = running->id}, &reason);
+}
+
+void rollout_exited(struct engine *engine, unsigned id, const struct error *error)
+{
+    const struct reason reason = {.error = *error, .stage = STAGE_START};
+    feed(engine, (struct fleet_event){.kind = FLEET_EXITED, .id = id}, &reason);
+}
+
+// Who gets a request may take memory now.
+void rollout_on_begin(void *context, const char *upstream_name)
+{
+    const struct running *running = find_name(context, upstream_name);
+    if (running) {
+        instance_stir(running->instance);
+    }
+}
+
+void rollout_on_drained(void *context, const char *upstream_name)
+{
+    struct running *running = find_name(context, upstream_name);
+    if (running) {
+        feed_member(running, FLEET_DRAINED);
+    }
+}
+
+// ---- what others ask for ----
+
+void rollout_begin(struct engine *engine)
+{
+    const struct fleet_options options = {
+        .instances = engine->options.instances,
+        .drain_cloud = engine->options.drain_cloud,
+        .alone = engine->options.debug,
+        .backoff = engine->times.backoff,
+        .redeploy_ms = LIMIT_REDEPLOY_MS,
+    };
+    engine->rollout = mem_alloc(sizeof *engine->rollout);
+    engine->rollout->fleet = fleet_new(&options);
+    engine->rollout->queue_end = &engine->rollout->queue;
+}
+
+void rollout_deploy(struct engine *engine)
+{
+    const struct release *release = release_add(engine);
+    engine->deployment.release = release->number;
+    feed(engine, (struct fleet_event){.kind = FLEET_DEPLOY, .version = release->number}, NULL);
+}
+
+void rollout_cancel(struct engine *engine)
+{
+    if (engine->rollout) {
+        feed(engine, (struct fleet_event){.kind = FLEET_CANCEL}, NULL);
+    }
+}
+
+static void ask(struct engine *engine, enum fleet_event_kind kind, struct error *error)
+{
+    if (fleet_version(engine->rollout->fleet) == 0) {
         error_set(error, ERROR_APP, _("nothing has served yet; save a file or use reload"));
         return;
     }
-    if (find_role(engine, ROLE_REPLACEMENT) || restart_alone(engine)) {
-        return; // one is on its way
-    }
-    struct error failed = {0};
-    if (!rollout_start(engine, version, built, ROLE_REPLACEMENT, begun_ms, &failed)) {
-        announce_notice(engine, "error", failed.rule, NULL, failed.hint, "%s", failed.message);
-        if (error) {
-            *error = failed;
+    engine->rollout->wants_error = error;
+    feed(engine, (struct fleet_event){.kind = kind}, NULL);
+    engine->rollout->wants_error = NULL;
+}
+
+void rollout_restart(struct engine *engine, struct error *error)
+{
+    ask(engine, FLEET_RESTART, error);
+}
+
+static const struct running *oldest_serving(const struct engine *engine)
+{
+    size_t count;
+    const struct fleet_member *members = fleet_members(engine->rollout->fleet, &count);
+    for (size_t i = 0; i < count; i++) {
+        if (members[i].state == FLEET_SERVING) {
+            return rollout_find(engine, members[i].id);
         }
     }
+    return NULL;
 }
 
 void rollout_reschedule(struct engine *engine, struct error *error)
 {
-    const struct running *serving = rollout_serving(engine);
-    struct error failed = {0};
-    int64_t used_bytes = 0;
+    const struct running *moved = oldest_serving(engine);
+    int64_t used_bytes = -1;
     int64_t free_bytes;
-    if (serving) {
-        usage_read_disk(instance_pid(serving->instance), &used_bytes, &free_bytes);
+    struct error failed = {0};
+    if (moved) {
+        usage_read_disk(instance_pid(moved->instance), &used_bytes, &free_bytes);
     }
-    rollout_restart(engine, clock_now_ms(), &failed);
+    ask(engine, FLEET_RESCHEDULE, &failed);
     if (failed.kind != ERROR_NONE) {
-        if (error) {
-            *error = failed;
-        }
-        return;
-    }
-    if (serving && used_bytes >= 0) {
+        *error = failed;
+    } else if (moved && used_bytes >= 0) {
         announce_notice(engine, "note", "P-131", NULL, NULL,
                         _("rescheduled: version %s in a new container; what %s has written is lost "
                           "(%lld KB)"),
-                        serving->version.tag, instance_name(serving->instance),
+                        moved->version.tag, instance_name(moved->instance),
                         (long long)((used_bytes + 1023) >> 10));
     }
-    announce_cloud(engine, TEXT_INSTANCE_CREATE); // P-175
-    announce_cloud(engine, TEXT_INSTANCE_START);
 }
 
 // ---- all of them ----
 
-void rollout_abandon_candidates(struct engine *engine)
+void rollout_stop(struct engine *engine, int64_t grace_ms)
 {
     for (struct running *at = engine->runnings; at; at = at->next) {
-        if (at->role == ROLE_CANDIDATE && instance_state(at->instance) != INSTANCE_GONE) {
+        if (!at->id) { // a command of exec
             at->judged = true;
-            loop_source_free(at->timer);
-            at->timer = NULL;
-            health_free(at->health);
-            at->health = NULL;
-            instance_terminate(at->instance, 0);
+            instance_terminate(at->instance, grace_ms);
         }
     }
-}
-
-void rollout_terminate_all(struct engine *engine, int64_t grace_ms)
-{
-    for (struct running *at = engine->runnings; at; at = at->next) {
-        at->judged = true;
-        loop_source_free(at->timer);
-        at->timer = NULL;
-        health_free(at->health);
-        at->health = NULL;
-        instance_terminate(at->instance, grace_ms);
+    if (engine->rollout) {
+        feed(engine, (struct fleet_event){.kind = FLEET_STOP, .ms = grace_ms}, NULL);
     }
 }
 
-void rollout_free_all(struct engine *engine)
+void rollout_release(struct engine *engine)
 {
     while (engine->runnings) {
         running_free(engine->runnings);
     }
-}
-
-void rollout_read_meters(struct engine *engine)
-{
-    int64_t now_ms = clock_now_ms();
-    for (struct running *at = engine->runnings; at; at = at->next) {
-        struct usage usage;
-        int64_t free_bytes;
-        if (usage_read(instance_pid(at->instance), &usage) < 0) {
-            continue;
-        }
-        if (at->cpu_read_ms && now_ms > at->cpu_read_ms) {
-            int64_t used_ms = usage.cpu_ms - at->cpu_ms;
-            at->cpu_permille = used_ms < 0 ? 0 : used_ms * 1000 / (now_ms - at->cpu_read_ms);
-        }
-        at->cpu_ms = usage.cpu_ms;
-        at->cpu_read_ms = now_ms;
-        int64_t judged_bytes = instance_memory(at->instance);
-        at->memory_bytes = judged_bytes >= 0 ? judged_bytes : usage.anonymous_bytes;
-        at->disk_bytes = -1;
-        usage_read_disk(instance_pid(at->instance), &at->disk_bytes, &free_bytes);
+    struct rollout *rollout = engine->rollout;
+    if (!rollout) {
+        return;
     }
-    touch(engine);
+    releases_clear(engine);
+    for (struct queued *at = rollout->queue; at;) {
+        struct queued *next = at->next;
+        free(at);
+        at = next;
+    }
+    loop_source_free(rollout->timer);
+    fleet_actions_clear(&rollout->actions);
+    fleet_free(rollout->fleet);
+    free(rollout);
+    engine->rollout = NULL;
 }

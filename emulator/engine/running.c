@@ -196,6 +196,8 @@ static void on_gone(void *context, struct instance *instance, int wait_status, b
 {
     struct running *running = context;
     struct engine *engine = running->engine;
+    struct error error = {0};
+    unsigned id = running->id;
     health_free(running->health);
     running->health = NULL;
     if (running == engine->exec_running) {
@@ -205,9 +207,8 @@ static void on_gone(void *context, struct instance *instance, int wait_status, b
         }
     } else if (!engine->stopping) {
         if (running->role == ROLE_SERVING) {
-            rollout_replace_dead(running, wait_status, app_exited);
+            running_describe_death(running, wait_status, app_exited, &error);
         } else if (running->role == ROLE_OLD && instance_over_bytes(instance)) {
-            struct error error = {0};
             size_explain_memory(running, &error);
             announce_notice(engine, "warning", "P-172", NULL, error.hint, "%s", error.message);
         } else if (running->role != ROLE_OLD && !running->judged) {
@@ -216,8 +217,8 @@ static void on_gone(void *context, struct instance *instance, int wait_status, b
     }
     running_free(running);
     touch(engine);
-    if (engine->options.debug && !engine->runnings && !engine->stopping) {
-        deployment_on_room(engine);
+    if (id) {
+        rollout_exited(engine, id, &error);
     }
     engine_end_if_empty(engine);
 }
@@ -258,12 +259,14 @@ static struct running *drop_unborn(struct running *running)
     return NULL;
 }
 
-static struct running *new_running(struct engine *engine, const char *name, enum role role,
-                                   struct error *error)
+static struct running *new_running(struct engine *engine, const char *name,
+                                   const struct running_order *order, struct error *error)
 {
     struct running *running = mem_alloc(sizeof *running);
     running->engine = engine;
-    running->role = role;
+    running->id = order->id;
+    running->slot = order->slot;
+    running->role = order->role;
     running->cpu_permille = -1;
     struct build_mounts mounts = {0};
     build_mounts_for(&mounts, &engine->built, &engine->host);
@@ -288,10 +291,10 @@ static struct running *new_running(struct engine *engine, const char *name, enum
         .on_output = on_output,
         .on_full = on_full,
         .groups = &engine->groups,
-        .number = engine->instance_counter,
+        .number = order->id,
         .terminal = engine->options.debug,
     };
-    if (role != ROLE_OLD) { // a command of exec is no instance of the cloud's
+    if (order->id) { // a command of exec is no instance of the cloud's
         options.limits = size_limits(engine);
     }
     snprintf(options.name, sizeof options.name, "%s", name);
@@ -309,6 +312,8 @@ static struct running *new_running(struct engine *engine, const char *name, enum
     if (!running->instance) {
         return drop_unborn(running);
     }
+    tree_version_copy(&running->version, order->version);
+    strlist_copy(&running->built_lowers, order->built_lowers);
     running->next = engine->runnings;
     engine->runnings = running;
     return running;
@@ -359,19 +364,27 @@ static void app_command(const struct engine *engine, const struct running *runni
     }
 }
 
-struct running *rollout_start(struct engine *engine, const struct tree_version *version,
-                              const struct strlist *built_lowers, enum role role, int64_t begun_ms,
+// P-176: "web3". Of several instances the place in the group comes first, as on the platform's
+// newer consoles: "web2-5" (docs/decisions/0031).
+static void choose_name(const struct engine *engine, const struct running_order *order,
+                        char name[static 32])
+{
+    if (engine->options.instances > 1) {
+        snprintf(name, 32, "%.16s%u-%u", engine->options.group, order->slot, order->id);
+    } else {
+        snprintf(name, 32, "%.20s%u", engine->options.group, order->id);
+    }
+}
+
+struct running *running_start(struct engine *engine, const struct running_order *order,
                               struct error *error)
 {
     char name[32];
-    snprintf(name, sizeof name, "%.20s%u", engine->options.group, ++engine->instance_counter);
-    struct running *running = new_running(engine, name, role, error);
+    choose_name(engine, order, name);
+    struct running *running = new_running(engine, name, order, error);
     if (!running) {
         return NULL;
     }
-    running->begun_ms = begun_ms;
-    tree_version_copy(&running->version, version);
-    strlist_copy(&running->built_lowers, built_lowers);
     struct strlist argv = {0};
     app_command(engine, running, &argv);
     int result = go(running, argv.items, NULL, false, error);
@@ -395,15 +408,16 @@ struct running *rollout_start(struct engine *engine, const struct tree_version *
     return running;
 }
 
-struct running *rollout_start_command(struct engine *engine, char *const *argv, const int *fds,
+struct running *running_start_command(struct engine *engine, char *const *argv, const int *fds,
                                       bool terminal, struct error *error)
 {
-    struct running *running = new_running(engine, "exec1", ROLE_OLD, error);
+    const struct running_order order = {.role = ROLE_OLD,
+                                        .version = &engine->deployment.version,
+                                        .built_lowers = &engine->built.built_lowers};
+    struct running *running = new_running(engine, "exec1", &order, error);
     if (!running) {
         return NULL;
     }
-    tree_version_copy(&running->version, &engine->deployment.version);
-    strlist_copy(&running->built_lowers, &engine->built.built_lowers);
     engine->exec_running = running;
     if (go(running, argv, fds, terminal, error) < 0) {
         running->judged = true;

@@ -6,6 +6,15 @@
 #include "emulator/engine/internal.h"
 
 // ---- running.c: one instance ----
+struct running_order {
+    unsigned id, slot;
+    enum role role;
+    const struct tree_version *version;
+    const struct strlist *built_lowers;
+};
+// NULL: it does not start. If it had begun to live, it is there until it is gone.
+struct running *running_start(struct engine *engine, const struct running_order *order,
+                              struct error *error);
 void running_free(struct running *running);
 void running_add_kept(struct build_mounts *mounts, const struct kept *kept);
 // 127.77.N.0: the project's own instances are counted up from it.
@@ -44,9 +53,15 @@ void running_explain(const struct running *running, int wait_status, struct erro
 // --debug: the app listens on a port of its own.
 void running_tell_debugger(struct running *running, uint16_t asked_port);
 
-// ---- rollout.c: who serves ----
-bool rollout_version_in_use(const struct engine *engine, const char *tag);
-void rollout_take_over(struct running *running);
-void rollout_replace_dead(struct running *running, int wait_status, bool app_exited);
+// ---- rollout.c: who serves; what its instances tell it ----
+bool rollout_version_in_use(const struct engine *engine, const char *tag); // releases.c
+void rollout_take_over(struct running *running);                           // it is healthy
+void rollout_failed(struct running *running, enum stage stage, const struct error *error);
+// Nothing is left of it; error: why, if it served.
+void rollout_exited(struct engine *engine, unsigned id, const struct error *error);
+// Later checks (P-107): one has failed, one has succeeded again, too many have failed.
+void rollout_failing(struct running *running);
+void rollout_recovered(struct running *running);
+void rollout_unhealthy(struct running *running);
 
 #endif

@@ -21,7 +21,6 @@
 // A verdict about a candidate or a replacement: told once, and the instance goes.
 void running_judge(struct running *running, const struct error *error, const char *mend)
 {
-    struct engine *engine = running->engine;
     if (running->judged) {
         return;
     }
@@ -29,21 +28,11 @@ void running_judge(struct running *running, const struct error *error, const cha
     enum stage stage = running->bad_rounds || instance_is_listening(running->instance)
                            ? STAGE_HEALTHY
                            : STAGE_START;
-    enum role role = running->role;
-    if (instance_state(running->instance) != INSTANCE_GONE) {
-        instance_terminate(running->instance, 0);
+    struct error told = *error;
+    if (mend) {
+        error_set_hint(&told, "%s", mend);
     }
-    if (role == ROLE_CANDIDATE) {
-        deployment_fail(engine, stage, error, mend);
-    } else {
-        struct error told = *error;
-        if (mend) {
-            error_set_hint(&told, "%s", mend);
-        }
-        engine->failure_stage = stage;
-        crash_died(engine, 0, &told);
-        rollout_replace_later(engine);
-    }
+    rollout_failed(running, stage, &told);
 }
 
 // What did not listen: nobody answers there, whatever the reason.

@@ -35,7 +35,7 @@
 #define TEXT_INSTANCE_START   "正在启动新实例 ..."                  // P-231
 #define TEXT_INSTANCE_STARTED "实例启动成功：%s"                    // P-231
 #define TEXT_FUNCTION_LATE    "The request timed out on the server" // P-199
-#define TEXT_DEPLOY_DONE      "部署完成：1 个实例部署成功"          // P-231
+#define TEXT_DEPLOY_DONE      "部署完成：%u 个实例部署成功"         // P-231
 #define TEXT_DEPLOY_FAILED    "部署完成：发生了 1 个错误"           // P-110
 // clang-format on
 
