@@ -144,7 +144,6 @@ static void end_spell(struct doze *doze)
 static enum doze_action rest(struct doze *doze, enum doze_state state, enum doze_action action)
 {
     end_spell(doze);
-    doze->busy = false;
     doze->state = state;
     return action;
 }
@@ -180,12 +179,13 @@ static enum doze_action started(struct doze *doze)
 
 static enum doze_action request(struct doze *doze)
 {
+    if (doze->state == DOZE_FORCED) {
+        return DOZE_NOTHING;
+    }
+    doze->busy = true; // also what is held: it is under way until it has its answer
     if (doze->state == DOZE_ASLEEP) {
         doze->state = DOZE_WAKING;
         return DOZE_WAKE;
-    }
-    if (doze->state == DOZE_AWAKE) {
-        doze->busy = true;
     }
     return DOZE_NOTHING;
 }

@@ -203,7 +203,10 @@ static void end_all(struct fleet *fleet, int64_t grace_ms)
 {
     fleet_supersede(fleet);
     for (size_t i = 0; i < fleet->count; i++) {
-        fleet_end_member(fleet, &fleet->members[i], grace_ms);
+        // Once told is enough, unless it was told to take its time and now there is none.
+        if (fleet->members[i].state != FLEET_ENDING || fleet->stopping) {
+            fleet_end_member(fleet, &fleet->members[i], grace_ms);
+        }
     }
     for (unsigned slot = 1; slot <= fleet->options.instances; slot++) {
         fleet->slots[slot].retry_ms = FLEET_NEVER;

@@ -123,6 +123,11 @@ static void fall_back(struct fleet *fleet)
     for (size_t i = 0; i < fleet->count; i++) {
         struct fleet_member *member = &fleet->members[i];
         if (member->state == FLEET_RESTING) {
+            // Usually the renewed one; or what had to replace that one already.
+            struct fleet_member *rival = fleet_find_in(fleet, member->slot, FLEET_SERVING);
+            if (rival) {
+                fleet_drain_member(fleet, rival);
+            }
             member->state = FLEET_SERVING;
         } else if (member->state == FLEET_STARTING && member->fresh) {
             fleet_end_member(fleet, member, 0);

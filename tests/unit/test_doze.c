@@ -31,8 +31,9 @@ static const struct row {
       {9 * HOUR, DOZE_STOPPED, DOZE_NOTHING, -1}, // its end is no news
       {9 * HOUR, DOZE_TICK, DOZE_NOTHING, -1},
       {10 * HOUR, DOZE_REQUEST, DOZE_WAKE, -1},
-      {10 * HOUR, DOZE_REQUEST, DOZE_NOTHING, -1}, // once
-      {10 * HOUR + 5, DOZE_STARTED, DOZE_NOTHING, 10 * HOUR + 30 * MIN + 5}}},
+      {10 * HOUR, DOZE_REQUEST, DOZE_NOTHING, -1},                // once
+      {10 * HOUR + 5, DOZE_STARTED, DOZE_NOTHING, 28 * HOUR + 6}, // they are answered
+      {10 * HOUR + 6, DOZE_QUIET, DOZE_NOTHING, 10 * HOUR + 30 * MIN + 6}}},
     {"a request under way keeps it awake, however long it takes",
      {{0, DOZE_STARTED, DOZE_NOTHING, 30 * MIN},
       {10 * MIN, DOZE_REQUEST, DOZE_NOTHING, 18 * HOUR + 1},
@@ -50,6 +51,7 @@ static const struct row {
       {24 * HOUR + MIN, DOZE_TICK, DOZE_NOTHING, 24 * HOUR + MIN + 1},
       {24 * HOUR + MIN + 1, DOZE_TICK, DOZE_ALLOW, -1},
       {24 * HOUR + 2 * MIN, DOZE_REQUEST, DOZE_WAKE, -1},
+      {24 * HOUR + 2 * MIN, DOZE_QUIET, DOZE_NOTHING, -1}, // its client has gone
       {24 * HOUR + 2 * MIN, DOZE_STARTED, DOZE_NOTHING, 24 * HOUR + 32 * MIN},
       // From here on what it runs is what leaves the window: until the gap comes.
       {24 * HOUR + 2 * MIN, DOZE_REQUEST, DOZE_NOTHING, 42 * HOUR + 2 * MIN + 1}}},
@@ -57,7 +59,7 @@ static const struct row {
      {{0, DOZE_STARTED, DOZE_NOTHING, 30 * MIN},
       {30 * MIN, DOZE_TICK, DOZE_SLEEP, -1},
       {5 * HOUR, DOZE_REQUEST, DOZE_WAKE, -1},
-      {5 * HOUR, DOZE_STARTED, DOZE_NOTHING, 5 * HOUR + 30 * MIN},
+      {5 * HOUR, DOZE_STARTED, DOZE_NOTHING, 22 * HOUR + 30 * MIN + 1},
       {5 * HOUR, DOZE_REQUEST, DOZE_NOTHING, 22 * HOUR + 30 * MIN + 1},
       {22 * HOUR + 30 * MIN + 1, DOZE_TICK, DOZE_FORCE, 24 * HOUR + MIN + 1}}},
     {"a new version while the sleep is forced is put to sleep again",
@@ -77,12 +79,14 @@ static const struct row {
      {{0, DOZE_STARTED, DOZE_NOTHING, 30 * MIN},
       {MIN, DOZE_STOPPED, DOZE_NOTHING, -1},
       {MIN, DOZE_REQUEST, DOZE_NOTHING, -1},
+      {MIN, DOZE_QUIET, DOZE_NOTHING, -1},
       {2 * MIN, DOZE_STARTED, DOZE_NOTHING, 32 * MIN},
       {2 * MIN, DOZE_REQUEST, DOZE_NOTHING, 18 * HOUR + MIN + 1}}},
     {"a wake-up that fails, and the next try",
      {{0, DOZE_STARTED, DOZE_NOTHING, 30 * MIN},
       {30 * MIN, DOZE_TICK, DOZE_SLEEP, -1},
       {HOUR, DOZE_REQUEST, DOZE_WAKE, -1},
+      {HOUR + MIN, DOZE_QUIET, DOZE_NOTHING, -1},
       {HOUR + MIN, DOZE_STOPPED, DOZE_NOTHING, -1},
       {HOUR + 2 * MIN, DOZE_STARTED, DOZE_NOTHING, HOUR + 32 * MIN}}},
     {"a clock that goes back changes nothing",
