@@ -1,11 +1,13 @@
-// The head: lines are checked one by one as they end (syntax), the meaning of the fields once at
-// the end. Both work on finished lines only, so a split cannot change the result; the two limits
-// that must bite before a line ends are decided by which of them is crossed at the earlier byte.
+// The head, line by line: each is checked as it ends, for what may stand in it; what the fields
+// mean is asked once, at the end (http1_meaning.c). Both work on finished lines only, so a split
+// cannot change the result; the two limits that must bite before a line ends are decided by which
+// of them is crossed at the earlier byte.
 #include "emulator/formats/http1.h"
 
 #include <string.h>
 #include <strings.h>
 
+#include "emulator/formats/http1_parts.h"
 #include "emulator/limits/limits.h"
 #include "sandbox/base/cleanup.h"
 #include "sandbox/base/i18n.h"
@@ -59,8 +61,6 @@ static const struct {
 #undef NAME
 };
 
-enum { TOKEN = 1, TEXT = 2, HOST = 4 }; // TEXT: may stand in a field value
-
 static const uint8_t classes[256] = {
     ['\t'] = TEXT,
     [' '] = TEXT,
@@ -93,7 +93,7 @@ static const uint8_t classes[256] = {
     [0x80 ... 0xFF] = TEXT,
 };
 
-static bool is_class(char byte, uint8_t class)
+bool http1_is(char byte, enum http1_class class)
 {
     return (classes[(unsigned char)byte] & class) != 0;
 }
@@ -101,48 +101,6 @@ static bool is_class(char byte, uint8_t class)
 enum http1_treatment http1_treatment(enum http1_rule rule, enum http1_policy policy)
 {
     return treatments[rule][policy];
-}
-
-bool http1_equal(const char *bytes, size_t len, const char *lower_case)
-{
-    return strlen(lower_case) == len && strncasecmp(bytes, lower_case, len) == 0;
-}
-
-static bool is_blank(char byte)
-{
-    return byte == ' ' || byte == '\t';
-}
-
-bool http1_list_has(const char *value, size_t len, const char *token, size_t token_len)
-{
-    size_t at = 0;
-    while (at < len) {
-        const char *comma = memchr(value + at, ',', len - at);
-        size_t end = comma ? (size_t)(comma - value) : len;
-        size_t next = end + 1;
-        while (at < end && is_blank(value[at])) {
-            at++;
-        }
-        while (end > at && is_blank(value[end - 1])) {
-            end--;
-        }
-        if (end - at == token_len && strncasecmp(value + at, token, token_len) == 0) {
-            return true;
-        }
-        at = next;
-    }
-    return false;
-}
-
-bool http1_is_idempotent(const char *method, size_t len)
-{
-    static const char *const methods[] = {"GET", "HEAD", "PUT", "DELETE", "OPTIONS", "TRACE"};
-    for (size_t i = 0; i < ARRAY_LEN(methods); i++) {
-        if (strlen(methods[i]) == len && memcmp(method, methods[i], len) == 0) {
-            return true;
-        }
-    }
-    return false;
 }
 
 void http1_head_init(struct http1_head *head, enum http1_policy policy, bool answers_head)
@@ -158,8 +116,7 @@ void http1_head_init(struct http1_head *head, enum http1_policy policy, bool ans
     head->fields_max = policy == HTTP1_APP ? HTTP1_FIELDS_MAX : (unsigned)LIMIT_HEADER_FIELDS;
 }
 
-// True: refused, the head has failed.
-static bool broke(struct http1_head *head, enum http1_rule rule, size_t at)
+bool http1_broke(struct http1_head *head, enum http1_rule rule, size_t at)
 {
     if (http1_treatment(rule, head->policy) == HTTP1_REFUSE) {
         head->error = rule;
@@ -193,10 +150,10 @@ static bool check_version(struct http1_head *head, const char *bytes, size_t at,
                     bytes[at + 5] >= '0' && bytes[at + 5] <= '9' && bytes[at + 7] >= '0' &&
                     bytes[at + 7] <= '9';
     if (!readable) {
-        return !broke(head, HTTP1_RULE_REQUEST_LINE, at);
+        return !http1_broke(head, HTTP1_RULE_REQUEST_LINE, at);
     }
     if (bytes[at + 5] != '1') {
-        return !broke(head, bytes[at + 5] == '2' ? HTTP1_RULE_HTTP2 : HTTP1_RULE_VERSION, at);
+        return !http1_broke(head, bytes[at + 5] == '2' ? HTTP1_RULE_HTTP2 : HTTP1_RULE_VERSION, at);
     }
     head->minor = bytes[at + 7] == '0' ? 0 : 1;
     return true;
@@ -206,13 +163,13 @@ static bool check_authority(struct http1_head *head, const char *bytes, size_t a
 {
     size_t slash = at;
     while (slash < end && bytes[slash] != '/' && bytes[slash] != '?') {
-        if (!is_class(bytes[slash], HOST)) {
-            return !broke(head, HTTP1_RULE_TARGET, slash);
+        if (!http1_is(bytes[slash], HOST)) {
+            return !http1_broke(head, HTTP1_RULE_TARGET, slash);
         }
         slash++;
     }
     if (slash == at) {
-        return !broke(head, HTTP1_RULE_TARGET, at);
+        return !http1_broke(head, HTTP1_RULE_TARGET, at);
     }
     head->authority = slice(at, slash);
     head->target = slice(slash, end);
@@ -225,7 +182,7 @@ static bool check_target(struct http1_head *head, const char *bytes, size_t at, 
     for (size_t i = at; i < end; i++) {
         unsigned char byte = (unsigned char)bytes[i];
         if (byte <= ' ' || byte == 0x7F || byte == '#') {
-            return !broke(head, byte == '\0' ? HTTP1_RULE_NUL : HTTP1_RULE_TARGET, i);
+            return !http1_broke(head, byte == '\0' ? HTTP1_RULE_NUL : HTTP1_RULE_TARGET, i);
         }
     }
     if (bytes[at] == '/') {
@@ -238,19 +195,19 @@ static bool check_target(struct http1_head *head, const char *bytes, size_t at, 
     if (end - at > 7 && strncasecmp(bytes + at, "http://", 7) == 0) {
         return check_authority(head, bytes, at + 7, end);
     }
-    return !broke(head, HTTP1_RULE_TARGET, at);
+    return !http1_broke(head, HTTP1_RULE_TARGET, at);
 }
 
 static bool check_method(struct http1_head *head, const char *bytes, size_t at, size_t end)
 {
     for (size_t i = at; i < end; i++) {
-        if (!is_class(bytes[i], TOKEN)) {
-            return !broke(head, HTTP1_RULE_METHOD, i);
+        if (!http1_is(bytes[i], TOKEN)) {
+            return !http1_broke(head, HTTP1_RULE_METHOD, i);
         }
     }
     head->method = slice(at, end);
     if (end - at == 7 && memcmp(bytes + at, "CONNECT", 7) == 0) {
-        return !broke(head, HTTP1_RULE_CONNECT, at);
+        return !http1_broke(head, HTTP1_RULE_CONNECT, at);
     }
     return true;
 }
@@ -259,7 +216,7 @@ static bool request_line(struct http1_head *head, const char *bytes, size_t at, 
 {
     const char *blank = memchr(bytes + at, ' ', end - at);
     if (!blank || blank == bytes + at) {
-        return !broke(head, HTTP1_RULE_REQUEST_LINE, at);
+        return !http1_broke(head, HTTP1_RULE_REQUEST_LINE, at);
     }
     size_t target = (size_t)(blank - bytes) + 1;
     if (!check_method(head, bytes, at, target - 1)) {
@@ -268,11 +225,11 @@ static bool request_line(struct http1_head *head, const char *bytes, size_t at, 
     const char *second = memchr(bytes + target, ' ', end - target);
     if (!second) {
         bool path = target < end && bytes[target] == '/';
-        return !broke(head, path ? HTTP1_RULE_HTTP09 : HTTP1_RULE_REQUEST_LINE, target);
+        return !http1_broke(head, path ? HTTP1_RULE_HTTP09 : HTTP1_RULE_REQUEST_LINE, target);
     }
     size_t version = (size_t)(second - bytes) + 1;
     if (version - 1 == target) {
-        return !broke(head, HTTP1_RULE_REQUEST_LINE, target);
+        return !http1_broke(head, HTTP1_RULE_REQUEST_LINE, target);
     }
     return check_version(head, bytes, version, end) &&
            check_target(head, bytes, target, version - 1);
@@ -290,11 +247,11 @@ static bool status_line(struct http1_head *head, const char *bytes, size_t at, s
         status = status * 10 + (line[i] - '0');
     }
     if (!readable || status < 100) {
-        return !broke(head, HTTP1_RULE_STATUS_LINE, at);
+        return !http1_broke(head, HTTP1_RULE_STATUS_LINE, at);
     }
     for (size_t i = 12; i < end - at; i++) {
-        if (!is_class(line[i], TEXT)) {
-            return !broke(head, HTTP1_RULE_STATUS_LINE, at + i);
+        if (!http1_is(line[i], TEXT)) {
+            return !http1_broke(head, HTTP1_RULE_STATUS_LINE, at + i);
         }
     }
     head->status = status;
@@ -311,13 +268,13 @@ static bool check_value(struct http1_head *head, const char *bytes, size_t at, s
 {
     bool keep = true;
     for (size_t i = at; i < end; i++) {
-        if (is_class(bytes[i], TEXT)) {
+        if (http1_is(bytes[i], TEXT)) {
             continue;
         }
         enum http1_rule rule = bytes[i] == '\0'   ? HTTP1_RULE_NUL
                                : bytes[i] == '\r' ? HTTP1_RULE_BARE_CR
                                                   : HTTP1_RULE_CONTROL;
-        if (broke(head, rule, i)) {
+        if (http1_broke(head, rule, i)) {
             *ret_failed = true;
             return false;
         }
@@ -329,14 +286,14 @@ static bool check_value(struct http1_head *head, const char *bytes, size_t at, s
 static enum http1_rule name_rule(const char *bytes, size_t at, size_t end, size_t *ret_colon)
 {
     size_t i = at;
-    while (i < end && is_class(bytes[i], TOKEN)) {
+    while (i < end && http1_is(bytes[i], TOKEN)) {
         i++;
     }
     *ret_colon = i;
     if (i < end && bytes[i] == ':') {
         return i == at ? HTTP1_RULE_NAME_EMPTY : HTTP1_RULE_NONE;
     }
-    while (i > at && i < end && is_blank(bytes[i])) {
+    while (i > at && i < end && http1_is_blank(bytes[i])) {
         i++;
     }
     return i > *ret_colon && i < end && bytes[i] == ':' ? HTTP1_RULE_NAME_BLANK
@@ -346,7 +303,7 @@ static enum http1_rule name_rule(const char *bytes, size_t at, size_t end, size_
 // A folded value may begin and end with line ends, too.
 static bool is_edge(char byte)
 {
-    return is_blank(byte) || byte == '\r' || byte == '\n';
+    return http1_is_blank(byte) || byte == '\r' || byte == '\n';
 }
 
 static struct http1_slice trimmed(const char *bytes, size_t at, size_t end)
@@ -363,7 +320,7 @@ static struct http1_slice trimmed(const char *bytes, size_t at, size_t end)
 static bool folded_line(struct http1_head *head, const char *bytes, size_t at, size_t end)
 {
     bool failed = false;
-    if (broke(head, HTTP1_RULE_FOLDED, at)) {
+    if (http1_broke(head, HTTP1_RULE_FOLDED, at)) {
         return false;
     }
     bool keep = check_value(head, bytes, at, end, &failed);
@@ -383,7 +340,7 @@ static bool folded_line(struct http1_head *head, const char *bytes, size_t at, s
 
 static bool field_line(struct http1_head *head, const char *bytes, size_t at, size_t end)
 {
-    if (is_blank(bytes[at])) {
+    if (http1_is_blank(bytes[at])) {
         return folded_line(head, bytes, at, end);
     }
     size_t colon;
@@ -396,184 +353,20 @@ static bool field_line(struct http1_head *head, const char *bytes, size_t at, si
     }
     if (rule) {
         head->last_dropped = true;
-        return !broke(head, rule, colon);
+        return !http1_broke(head, rule, colon);
     }
     head->last_dropped = !keep;
     if (!keep) {
         return true;
     }
     if (head->field_count == head->fields_max) {
-        return !broke(head, HTTP1_RULE_FIELDS, at);
+        return !http1_broke(head, HTTP1_RULE_FIELDS, at);
     }
     head->fields[head->field_count++] = (struct http1_field){
         .name = slice(at, colon),
         .value = trimmed(bytes, colon + 1, end),
         .id = name_id(bytes + at, colon - at),
     };
-    return true;
-}
-
-// ---- the meaning, once the head is complete ----
-
-const struct http1_field *http1_head_find(const struct http1_head *head, enum http1_name id)
-{
-    for (unsigned i = 0; i < head->field_count; i++) {
-        if (head->fields[i].id == id) {
-            return &head->fields[i];
-        }
-    }
-    return NULL;
-}
-
-// Digits only, below 2^63.
-static bool parse_length(const char *bytes, size_t len, uint64_t *ret_length)
-{
-    uint64_t length = 0;
-    for (size_t i = 0; i < len; i++) {
-        uint64_t digit = (unsigned char)bytes[i] - (uint64_t)'0';
-        if (digit > 9 || length > (INT64_MAX - digit) / 10) {
-            return false;
-        }
-        length = length * 10 + digit;
-    }
-    *ret_length = length;
-    return len > 0;
-}
-
-static bool take_length(struct http1_head *head, const char *bytes, const struct http1_field *field)
-{
-    uint64_t length;
-    if (!parse_length(bytes + field->value.at, field->value.len, &length)) {
-        return !broke(head, HTTP1_RULE_LENGTH_BAD, field->value.at);
-    }
-    if (head->has_length) {
-        enum http1_rule rule =
-            length == head->content_length ? HTTP1_RULE_LENGTH_TWO : HTTP1_RULE_LENGTH_DIFFERS;
-        return !broke(head, rule, field->value.at);
-    }
-    head->has_length = true;
-    head->content_length = length;
-    return true;
-}
-
-static bool take_coding(struct http1_head *head, const char *bytes, const struct http1_field *field)
-{
-    if (head->minor == 0 && broke(head, HTTP1_RULE_CODING_10, field->name.at)) {
-        return false;
-    }
-    bool chunked = http1_equal(bytes + field->value.at, field->value.len, "chunked");
-    if (!chunked || head->body == HTTP1_BODY_CHUNKED) {
-        return !broke(head, HTTP1_RULE_CODING, field->value.at);
-    }
-    head->body = HTTP1_BODY_CHUNKED;
-    return true;
-}
-
-static bool take_host(struct http1_head *head, const char *bytes, const struct http1_field *field)
-{
-    if (head->policy == HTTP1_APP) {
-        return true;
-    }
-    if (head->has_host) {
-        return !broke(head, HTTP1_RULE_HOST_TWO, field->name.at);
-    }
-    head->has_host = true;
-    const char *value = bytes + field->value.at;
-    for (size_t i = 0; i < field->value.len; i++) {
-        if (!is_class(value[i], HOST)) {
-            return !broke(head, HTTP1_RULE_HOST_BAD, field->value.at + i);
-        }
-    }
-    if (field->value.len == 0) {
-        return !broke(head, HTTP1_RULE_HOST_BAD, field->value.at);
-    }
-    bool same = !head->authority.len ||
-                (head->authority.len == field->value.len &&
-                 strncasecmp(bytes + head->authority.at, value, field->value.len) == 0);
-    return same || !broke(head, HTTP1_RULE_HOST_DIFFERS, field->value.at);
-}
-
-// Names that Connection lists are for this hop only, but for those that we frame by.
-static void take_connection(struct http1_head *head, const char *bytes,
-                            const struct http1_field *field)
-{
-    const char *value = bytes + field->value.at;
-    size_t len = field->value.len;
-    if (http1_list_has(value, len, "close", 5)) {
-        head->keep_alive = false;
-    } else if (head->minor == 0 && http1_list_has(value, len, "keep-alive", 10)) {
-        head->keep_alive = true;
-    }
-    for (unsigned i = 0; i < head->field_count; i++) {
-        struct http1_field *other = &head->fields[i];
-        bool essential = other->id == HTTP1_HOST || other->id == HTTP1_CONTENT_LENGTH ||
-                         other->id == HTTP1_CONTENT_TYPE;
-        if (!essential && http1_list_has(value, len, bytes + other->name.at, other->name.len)) {
-            other->listed = true;
-        }
-    }
-}
-
-static bool take_field(struct http1_head *head, const char *bytes, const struct http1_field *field)
-{
-    switch (field->id) {
-    case HTTP1_CONTENT_LENGTH:
-        return take_length(head, bytes, field);
-    case HTTP1_TRANSFER_ENCODING:
-        return take_coding(head, bytes, field);
-    case HTTP1_HOST:
-        return take_host(head, bytes, field);
-    case HTTP1_CONNECTION:
-        take_connection(head, bytes, field);
-        return true;
-    case HTTP1_EXPECT:
-        head->expect_continue = head->minor == 1 && http1_equal(bytes + field->value.at,
-                                                                field->value.len, "100-continue");
-        return true;
-    default:
-        return true;
-    }
-}
-
-static void frame_response(struct http1_head *head)
-{
-    bool no_body = head->status < 200 || head->status == 204 || head->status == 304;
-    if (no_body || head->answers_head) {
-        head->body = HTTP1_BODY_NONE;
-    } else if (head->body != HTTP1_BODY_CHUNKED) {
-        head->body = head->has_length ? HTTP1_BODY_LENGTH : HTTP1_BODY_UNTIL_CLOSE;
-    }
-    if (head->body == HTTP1_BODY_UNTIL_CLOSE) {
-        head->keep_alive = false;
-    }
-}
-
-static bool finish(struct http1_head *head, const char *bytes)
-{
-    const struct http1_field *coding = http1_head_find(head, HTTP1_TRANSFER_ENCODING);
-    if (coding && http1_head_find(head, HTTP1_CONTENT_LENGTH) &&
-        broke(head, HTTP1_RULE_LENGTH_CODING, coding->name.at)) {
-        return false;
-    }
-    head->keep_alive = head->minor == 1;
-    for (unsigned i = 0; i < head->field_count; i++) {
-        if (!take_field(head, bytes, &head->fields[i])) {
-            return false;
-        }
-    }
-    head->has_length = head->has_length && !coding; // chunked wins
-    const struct http1_field *upgrade = http1_head_find(head, HTTP1_UPGRADE);
-    head->upgrade = upgrade && upgrade->listed && head->minor == 1;
-    if (head->policy == HTTP1_APP) {
-        frame_response(head);
-        return true;
-    }
-    if (!head->has_host && head->minor == 1) {
-        return !broke(head, HTTP1_RULE_HOST_MISSING, 0);
-    }
-    if (head->has_length && head->content_length > 0) {
-        head->body = HTTP1_BODY_LENGTH;
-    }
     return true;
 }
 
@@ -589,10 +382,10 @@ static bool too_long(struct http1_head *head, size_t content_end, size_t availab
         return false;
     }
     if (head_over && (!line_over || head->head_max <= line_cross)) {
-        return broke(head, HTTP1_RULE_HEAD_LONG, head->head_max);
+        return http1_broke(head, HTTP1_RULE_HEAD_LONG, head->head_max);
     }
     bool first = !head->line_one_done && head->policy != HTTP1_APP;
-    return broke(head, first ? HTTP1_RULE_TARGET_LONG : HTTP1_RULE_LINE_LONG, line_cross);
+    return http1_broke(head, first ? HTTP1_RULE_TARGET_LONG : HTTP1_RULE_LINE_LONG, line_cross);
 }
 
 static enum http1_progress take_line(struct http1_head *head, const char *bytes, size_t end)
@@ -600,15 +393,15 @@ static enum http1_progress take_line(struct http1_head *head, const char *bytes,
     size_t at = head->line_start;
     if (end == at) {
         if (head->line_one_done) {
-            return finish(head, bytes) ? HTTP1_DONE : HTTP1_FAILED;
+            return http1_understand(head, bytes) ? HTTP1_DONE : HTTP1_FAILED;
         }
         // RFC 9112 §2.2: one empty line before a request is ignored.
         bool skip = !head->blank_skipped && head->policy != HTTP1_APP;
         head->blank_skipped = true;
-        return skip || !broke(head,
-                              head->policy == HTTP1_APP ? HTTP1_RULE_STATUS_LINE
-                                                        : HTTP1_RULE_REQUEST_LINE,
-                              at)
+        return skip || !http1_broke(head,
+                                    head->policy == HTTP1_APP ? HTTP1_RULE_STATUS_LINE
+                                                              : HTTP1_RULE_REQUEST_LINE,
+                                    at)
                    ? HTTP1_MORE
                    : HTTP1_FAILED;
     }
@@ -629,7 +422,7 @@ enum http1_progress http1_head_feed(struct http1_head *head, const char *bytes, 
         return HTTP1_FAILED;
     }
     if (len && bytes[0] == 0x16 && head->policy != HTTP1_APP) {
-        broke(head, HTTP1_RULE_TLS, 0);
+        http1_broke(head, HTTP1_RULE_TLS, 0);
         return HTTP1_FAILED;
     }
     while (head->scanned < len) {
@@ -645,7 +438,7 @@ enum http1_progress http1_head_feed(struct http1_head *head, const char *bytes, 
         if (!lf) {
             return HTTP1_MORE;
         }
-        if (!cr && broke(head, HTTP1_RULE_BARE_LF, available - 1)) {
+        if (!cr && http1_broke(head, HTTP1_RULE_BARE_LF, available - 1)) {
             return HTTP1_FAILED;
         }
         enum http1_progress progress = take_line(head, bytes, end);

@@ -1,8 +1,6 @@
 // Chunked bodies, one byte a step but for the data itself, so that no split can matter. The
 // trailers are checked and dropped.
-#include "emulator/formats/http1.h"
-
-#include <string.h>
+#include "emulator/formats/http1_parts.h"
 
 #include "emulator/limits/limits.h"
 
@@ -116,12 +114,6 @@ static void step_extension(struct http1_chunks *chunks, char byte)
     }
 }
 
-static bool is_name_byte(char byte)
-{
-    return (unsigned char)byte > ' ' && byte != 0x7F && !strchr("\"(),/:;<=>?@[\\]{}", byte) &&
-           (unsigned char)byte < 0x80;
-}
-
 static void step_trailer(struct http1_chunks *chunks, char byte)
 {
     if (++chunks->trailers > LIMIT_HEADER_TOTAL_BYTES) {
@@ -148,7 +140,7 @@ static void step_trailer(struct http1_chunks *chunks, char byte)
         chunks->state = TRAILER_VALUE;
     } else {
         chunks->state = TRAILER_NAME;
-        if (!is_name_byte(byte)) {
+        if (!http1_is(byte, TOKEN)) {
             broke(chunks, HTTP1_RULE_TRAILER);
         }
     }

@@ -20,12 +20,13 @@ ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)
 HERE = os.path.join(ROOT, "tests", "fuzz")
 BUILD = os.path.join(ROOT, "build", "fuzz")
 
+HEADS = ["emulator/formats/http1.c", "emulator/formats/http1_meaning.c", "emulator/formats/http1_write.c"]
 # target: its parser's files, the longest input that is of use
 TARGETS = {
     "dotenv": (["emulator/formats/dotenv.c"], 1024),
     "http1_chunks": (["emulator/formats/http1_chunks.c"], 2048),
-    "http1_request": (["emulator/formats/http1.c", "emulator/formats/http1_write.c"], 2048),
-    "http1_response": (["emulator/formats/http1.c", "emulator/formats/http1_write.c"], 2048),
+    "http1_request": (HEADS, 2048),
+    "http1_response": (HEADS, 2048),
     "leanignore": (["emulator/formats/leanignore.c", "emulator/formats/ignore_pattern.c"], 512),
     "python_version": (["emulator/formats/python_version.c"], 256),
     "yaml": (["emulator/formats/leanengine_yaml.c", "emulator/formats/yaml_tree.c", "emulator/formats/yaml_plain.c",
