@@ -6,6 +6,7 @@ import os
 import sys
 
 import http_cases
+import http_rows
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 PAGE = "docs/http.md"
@@ -19,6 +20,11 @@ An outcome: the statuses of the answers in order, the rule by which we refused i
 connection ended before another request could be answered, *app* with the requests that reached it (fields that every
 request gets are left out), and for answers of the app what the client got of fields and body, and the rules that were
 reported. Bytes beyond ASCII and controls are written as escapes; `...` stands for more of the same, with the whole length.
+"""
+ELSEWHERE = """
+## What no bytes on one connection can show
+
+From `tests/differential/http_rows.py`.
 """
 
 
@@ -39,6 +45,10 @@ def page():
     for section in dict.fromkeys(case.section for case in http_cases.CASES):
         text += "\n## %s\n\n| case | we | nginx %s | why |\n|---|---|---|---|\n" % (section, http_cases.NGINX)
         text += "".join(row(case) for case in http_cases.CASES if case.section == section)
+    text += ELSEWHERE
+    for title, rows in http_rows.ROWS.items():
+        text += "\n### %s\n\n| what | shown by |\n|---|---|\n" % title
+        text += "".join("| %s | %s |\n" % (what, "<br>".join("`tests/%s`" % each for each in tests)) for what, tests in rows)
     return text
 
 
