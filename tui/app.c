@@ -23,6 +23,14 @@ enum dialog {
     DIALOG_FILTER,
 };
 
+#define QUESTIONS_MAX 8
+
+struct question { // of a pane, on its way to the engine
+    int64_t id;   // 0: free; -1: not sent yet
+    enum pane_id pane;
+    int number;
+};
+
 struct app {
     struct snapshot snapshot;
     const struct log_source *log;
@@ -39,6 +47,8 @@ struct app {
     enum dialog dialog;
     struct input input;
     char message[256];
+    struct question questions[QUESTIONS_MAX];
+    enum pane_id copies; // whose copy_text it is
 };
 
 static const struct pane_ops *const panes[PANE__COUNT] = {
@@ -198,21 +208,50 @@ static void open_dialog(struct app *app, enum dialog dialog)
     input_clear(&app->input);
 }
 
-static void pane_action(struct app *app, enum action action)
+// A pane speaks of lines of the log: Logs shows them.
+static void jump(struct app *app, enum pane_id pane)
+{
+    struct pane_model model = model_of(app, NULL, 0);
+    struct pane_place place;
+    if (panes[pane]->place(app->states[pane], &place)) {
+        const char *message = panes[PANE_LOGS]->jump(app->states[PANE_LOGS], &model, &place);
+        focus_pane(app, PANE_LOGS);
+        if (message) {
+            app_say(app, message);
+        }
+    }
+}
+
+// What a pane's key or answer asks for, but for dialogs. Returns effects for the loop.
+static unsigned apply_effects(struct app *app, enum pane_id pane, unsigned effects,
+                              const char *message)
+{
+    if (effects & EFFECT_MESSAGE) {
+        app_say(app, message);
+    }
+    if (effects & EFFECT_JUMP) {
+        jump(app, pane);
+    }
+    if (effects & EFFECT_COPY) {
+        app->copies = pane;
+        return APP_COPY;
+    }
+    return 0;
+}
+
+static unsigned pane_action(struct app *app, enum action action)
 {
     const struct pane_ops *ops = panes[app->focus];
     struct pane_model model = model_of(app, NULL, 0);
     const char *message = NULL;
     unsigned effects = ops->key ? ops->key(app->states[app->focus], &model, action, &message) : 0;
-    if (effects & EFFECT_MESSAGE) {
-        app_say(app, message);
-    }
     if (effects & EFFECT_SEARCH && ops->search) {
         open_dialog(app, DIALOG_SEARCH);
     }
     if (effects & EFFECT_FILTER && ops->filter) {
         open_dialog(app, DIALOG_FILTER);
     }
+    return apply_effects(app, app->focus, effects, message);
 }
 
 static unsigned apply_action(struct app *app, enum action action)
@@ -234,6 +273,9 @@ static unsigned apply_action(struct app *app, enum action action)
         return 0;
     case ACTION_PANE_3:
         focus_pane(app, PANE_HEALTH);
+        return 0;
+    case ACTION_PANE_4:
+        focus_pane(app, PANE_REQUESTS);
         return 0;
     case ACTION_ZOOM:
         app->zoomed = !app->zoomed;
@@ -271,8 +313,7 @@ static unsigned apply_action(struct app *app, enum action action)
     default:
         break;
     }
-    pane_action(app, action);
-    return 0;
+    return pane_action(app, action);
 }
 
 static void finish_dialog(struct app *app)
@@ -351,6 +392,64 @@ unsigned app_key(struct app *app, uint32_t key)
     return apply_action(app, keymap_action(active_maps(app), key));
 }
 
+// ---- what panes ask the engine ----
+
+struct cJSON *app_ask(struct app *app)
+{
+    const struct pane_ops *ops = panes[app->focus];
+    struct pane_model model = model_of(app, NULL, 0);
+    for (size_t i = 0; ops->ask && i < ARRAY_LEN(app->questions); i++) {
+        struct question *question = &app->questions[i];
+        if (question->id == 0) {
+            struct cJSON *command = ops->ask(app->states[app->focus], &model, &question->number);
+            question->pane = app->focus;
+            question->id = command ? -1 : 0;
+            return command;
+        }
+    }
+    return NULL;
+}
+
+static struct question *find_question(struct app *app, int64_t id)
+{
+    for (size_t i = 0; i < ARRAY_LEN(app->questions); i++) {
+        if (app->questions[i].id == id) {
+            return &app->questions[i];
+        }
+    }
+    return NULL;
+}
+
+void app_asked(struct app *app, int64_t id)
+{
+    struct question *question = find_question(app, -1);
+    if (question) {
+        question->id = id;
+    }
+}
+
+bool app_answer(struct app *app, int64_t id, const struct cJSON *reply, unsigned *ret_effects)
+{
+    struct question *question = id > 0 ? find_question(app, id) : NULL;
+    if (!question) {
+        return false;
+    }
+    struct pane_model model = model_of(app, NULL, 0);
+    const char *message = NULL;
+    enum pane_id pane = question->pane;
+    question->id = 0;
+    unsigned effects =
+        panes[pane]->answer(app->states[pane], &model, question->number, reply, &message);
+    *ret_effects = apply_effects(app, pane, effects, message);
+    return true;
+}
+
+const char *app_copied(const struct app *app, const char **ret_what)
+{
+    const struct pane_ops *ops = panes[app->copies];
+    return ops->copy_text ? ops->copy_text(app->states[app->copies], ret_what) : NULL;
+}
+
 // ---- drawing ----
 
 static void draw_pane(struct app *app, enum pane_id id, const struct pane_model *model,
@@ -380,8 +479,10 @@ static void draw_columns(struct app *app, const struct pane_model *model, struct
     int left = rect.cols * 3 / 5;
     int right = rect.cols - left;
     int upper = rect.rows / 2;
-    draw_pane(app, PANE_LOGS, model, canvas, (struct rect){rect.row, rect.col, rect.rows, left},
-              true);
+    // The right column has Build and Health; any other pane that has the focus takes Logs' place.
+    bool right_has = app->focus == PANE_BUILD || app->focus == PANE_HEALTH;
+    draw_pane(app, right_has ? PANE_LOGS : app->focus, model, canvas,
+              (struct rect){rect.row, rect.col, rect.rows, left}, true);
     draw_pane(app, PANE_BUILD, model, canvas,
               (struct rect){rect.row, rect.col + left, upper, right}, true);
     draw_pane(app, PANE_HEALTH, model, canvas,

@@ -41,6 +41,7 @@ enum app_effect { // bits: what a key asks of the loop
     APP_INSTALL_PYTHON = 64,
     APP_CANCEL_INSTALL = 128,
     APP_TYPE = 256, // app_typed() is for the app
+    APP_COPY = 512, // app_copied() is for the clipboard
 };
 
 #define APP_COLS_MIN 30
@@ -58,6 +59,14 @@ void app_journal(struct app *app, uint64_t last_seq);
 unsigned app_key(struct app *app, uint32_t key);
 // What the last key sends to the app's terminal.
 const char *app_typed(const struct app *app);
+// What the pane with the focus wants of the engine; the caller sends it and tells its id by
+// app_asked(). NULL: nothing.
+struct cJSON *app_ask(struct app *app);
+void app_asked(struct app *app, int64_t id);
+// The reply of that id. false: nobody of the panes asked. *ret_effects: as of a key.
+bool app_answer(struct app *app, int64_t id, const struct cJSON *reply, unsigned *ret_effects);
+// The text that was last to be copied, and a word for it. NULL: none.
+const char *app_copied(const struct app *app, const char **ret_what);
 // A word in the summary's place until the next key.
 void app_say(struct app *app, const char *message);
 // The whole screen; wall_ms: now.

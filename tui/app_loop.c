@@ -19,6 +19,7 @@
 #include "sandbox/base/mem.h"
 #include "sandbox/base/process.h"
 #include "tui/client.h"
+#include "tui/clipboard.h"
 #include "tui/language.h"
 #include "tui/location.h"
 #include "tui/screen.h"
@@ -44,7 +45,8 @@ struct loop_state {
     struct log_source log;
     struct script *script;
     bool ascii;
-    bool dirty; // something changed since the last frame
+    bool headless; // no terminal: a script
+    bool dirty;    // something changed since the last frame
     int64_t drawn_ms;
     int64_t heard_ms; // when the engine said something last
     bool closed;      // the engine's end
@@ -97,8 +99,26 @@ static void take_event(struct loop_state *state, const struct cJSON *tree)
     event_release(&event);
 }
 
+static void copy(struct loop_state *state)
+{
+    const char *what = "";
+    const char *text = app_copied(state->app, &what);
+    if (text) {
+        auto_free char *how = clipboard_copy(text, strlen(text), !state->headless);
+        auto_free char *message = str_printf("%s: %s", what, how);
+        app_say(state->app, message);
+    }
+}
+
 static void take_reply(struct loop_state *state, const struct cJSON *reply)
 {
+    unsigned effects = 0;
+    if (app_answer(state->app, json_get_int(reply, "reply", 0), reply, &effects)) {
+        if (effects & APP_COPY) {
+            copy(state);
+        }
+        return;
+    }
     const char *text = json_get_string(json_get(reply, "error"), "message");
     if (!json_get_bool(reply, "ok", true) && text) {
         app_say(state->app, text);
@@ -293,6 +313,17 @@ static void apply_effects(struct loop_state *state, unsigned effects)
     if (effects & APP_EDIT) {
         edit(state);
     }
+    if (effects & APP_COPY) {
+        copy(state);
+    }
+}
+
+static void ask(struct loop_state *state)
+{
+    struct cJSON *command;
+    while (!state->over && !state->closed && (command = app_ask(state->app))) {
+        app_asked(state->app, client_send(state->client, command));
+    }
 }
 
 static void press(struct loop_state *state, uint32_t key)
@@ -470,6 +501,7 @@ static void run_loop(struct loop_state *state)
         if (state->over) {
             break;
         }
+        ask(state);
         draw_if_due(state);
         if (state->script) {
             run_script(state);
@@ -484,6 +516,7 @@ static int open_screen(struct loop_state *state, struct error *error)
 {
     const char *no_color = getenv("NO_COLOR");
     bool terminal = isatty(STDIN_FILENO) && isatty(STDOUT_FILENO);
+    state->headless = !terminal;
     const struct screen_setup setup = {
         .color = !state->options->no_color && str_empty(no_color),
         .headless = state->script && !terminal,

@@ -37,13 +37,14 @@ enum action {
 enum keymap { // bits
     KEYMAP_GLOBAL = 1,
     KEYMAP_LINES = 2,
-    KEYMAP_LOGS = 4,
+    KEYMAP_FILTERS = 4,
     KEYMAP_BUILD = 8,
     KEYMAP_MISSING = 16, // what the snapshot offers or tells, not a pane
     KEYMAP_OFFERED = 32,
     KEYMAP_INSTALLING = 64,
     KEYMAP_DEBUG = 128,
     KEYMAP_TYPING = 256, // alone: all other keys go to the app
+    KEYMAP_REQUESTS = 512,
 };
 
 struct key_row {

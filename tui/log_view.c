@@ -607,6 +607,54 @@ const char *log_view_search(struct log_view *view, const struct pane_model *mode
     return str_empty(pattern) ? NULL : search_from(view, model, -1);
 }
 
+// The first record that is not older: times in the journal do not fall, but for a clock that is
+// set.
+static uint64_t seq_at(const struct log_source *log, int64_t wall_ms)
+{
+    uint64_t low, high;
+    log->range(log->context, &low, &high);
+    high++;
+    while (low < high) {
+        uint64_t middle = low + (high - low) / 2;
+        struct journal_record record;
+        if (!log->read(log->context, middle, &record) || record.wall_ms < wall_ms) {
+            low = middle + 1;
+        } else {
+            high = middle;
+        }
+    }
+    return low;
+}
+
+const char *log_view_jump(struct log_view *view, const struct pane_model *model,
+                          const struct pane_place *place)
+{
+    uint64_t first, last;
+    str_replace(&view->filter, NULL);
+    model->log->range(model->log->context, &first, &last);
+    uint64_t start = seq_at(model->log, place->from_ms);
+    int budget = LOG_VIEW_WALK_MAX;
+    for (uint64_t seq = start; seq <= last && budget-- > 0; seq++) {
+        struct journal_record record;
+        struct log_line line;
+        if (!model->log->read(model->log->context, seq, &record) || record.wall_ms > place->to_ms) {
+            break;
+        }
+        bool wanted = str_empty(place->source) || strcmp(record.source, place->source) == 0;
+        if (wanted && read_line(view, model->log, seq, &record, &line)) {
+            free(line.text);
+            show_match(view, model, seq);
+            return NULL;
+        }
+    }
+    if (start < first || start > last) {
+        return start > last && last ? _("nothing was logged since")
+                                    : _("its lines are kept no more");
+    }
+    show_match(view, model, start);
+    return _("its instance logged nothing meanwhile; this is the time");
+}
+
 void log_view_filter(struct log_view *view, const char *pattern)
 {
     str_replace(&view->filter, str_empty(pattern) ? NULL : pattern);

@@ -56,6 +56,9 @@ unsigned log_view_key(struct log_view *view, const struct pane_model *model, enu
                       const char **ret_message);
 const char *log_view_search(struct log_view *view, const struct pane_model *model,
                             const char *pattern);
+// To the first line of place that is seen here, else to its time. Returns a message or NULL.
+const char *log_view_jump(struct log_view *view, const struct pane_model *model,
+                          const struct pane_place *place);
 void log_view_filter(struct log_view *view, const char *pattern);
 
 #endif

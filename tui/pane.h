@@ -36,6 +36,13 @@ enum pane_effect {      // bits
     EFFECT_MESSAGE = 1, // *ret_message has something to say
     EFFECT_SEARCH = 2,  // open the search line
     EFFECT_FILTER = 4,  // open the filter line
+    EFFECT_COPY = 8,    // copy_text has something for the clipboard
+    EFFECT_JUMP = 16,   // Logs shall show place
+};
+
+struct pane_place { // lines of the log: of that source, within these times
+    int64_t from_ms, to_ms;
+    const char *source; // "": any
 };
 
 struct pane_ops {
@@ -55,6 +62,18 @@ struct pane_ops {
     // The search or filter line was entered. Returns a message or NULL.
     const char *(*search)(void *state, const struct pane_model *model, const char *pattern);
     const char *(*filter)(void *state, const struct pane_model *model, const char *pattern);
+    // What it wants to know of the engine now: a command, asked while the pane has the focus, and
+    // a number of its own that comes back with the reply. NULL: nothing.
+    struct cJSON *(*ask)(void *state, const struct pane_model *model, int *ret_question);
+    // Returns effects, as key does.
+    unsigned (*answer)(void *state, const struct pane_model *model, int question,
+                       const struct cJSON *reply, const char **ret_message);
+    // For EFFECT_COPY: the text, the state's; *ret_what names it in a word.
+    const char *(*copy_text)(void *state, const char **ret_what);
+    bool (*place)(const void *state, struct pane_place *ret_place); // for EFFECT_JUMP
+    // Goes there. Returns a message or NULL.
+    const char *(*jump)(void *state, const struct pane_model *model,
+                        const struct pane_place *place);
 };
 
 enum pane_id {

@@ -124,10 +124,15 @@ static const char *filter(void *state, const struct pane_model *model, const cha
     return NULL;
 }
 
+static const char *jump(void *state, const struct pane_model *model, const struct pane_place *place)
+{
+    return log_view_jump(state, model, place);
+}
+
 const struct pane_ops pane_logs = {
     .name = "logs",
     .title = N_("Logs"),
-    .keymaps = KEYMAP_LINES | KEYMAP_LOGS,
+    .keymaps = KEYMAP_LINES | KEYMAP_FILTERS,
     .init = init,
     .release = release,
     .update = update,
@@ -136,4 +141,5 @@ const struct pane_ops pane_logs = {
     .right_title = right_title,
     .search = search,
     .filter = filter,
+    .jump = jump,
 };

@@ -6,6 +6,7 @@ from sources import code, files, hits, includes, lines
 TUI_SEES = {
     "emulator/control/project_options.h": "the rules of option values, and those a project sets",
     "emulator/control/protocol.h": "all that crosses: commands, events, snapshot",
+    "emulator/control/request_wire.h": "requests as they cross, beside protocol.h",
     "emulator/logs/access_log.h": "the reader, as of the journal",
     "emulator/logs/journal.h": "the reader: log lines come from files, not through the socket",
     "emulator/limits/limits.h": "the table of the platform's numbers, for what is drawn dim",

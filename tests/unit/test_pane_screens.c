@@ -1,26 +1,10 @@
 // Whole screens as text, drawn from hand-made snapshots and logs: states x sizes x languages.
 // GENERATE=1 rewrites tests/golden/screen_*.txt; look at every one of them before keeping it.
+#include "tests/unit/screen_golden.h"
+
 #include <locale.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
 
-#include <cmocka.h>
-
-#include "sandbox/base/cleanup.h"
-#include "sandbox/base/fs.h"
-#include "sandbox/base/i18n.h"
 #include "sandbox/base/json.h"
-#include "sandbox/base/mem.h"
-#include "tui/app.h"
-#include "tui/language.h"
-
-#define WALL_MS 1795342531000 // 2026-11-22 10:15:31 UTC
 
 // ---- a log made by hand ----
 
@@ -319,61 +303,7 @@ static const struct {
     {"fetching", fetching_state, LINES(fetching_lines)},
 };
 
-static const struct {
-    const char *name;
-    int cols, rows;
-} sizes[] = {{"80x24", 80, 24}, {"160x45", 160, 45}, {"40x10", 40, 10}};
-
-static const char *const languages[] = {"en", "ascii", "zh_CN"};
-
 // ---- comparing ----
-
-static void use_language(const char *name)
-{
-    char path[4096];
-    language_unload();
-    if (strcmp(name, "zh_CN") != 0) {
-        return;
-    }
-    ssize_t len = readlink("/proc/self/exe", path, sizeof path - 1);
-    assert_true(len > 0);
-    path[len] = '\0';
-    *strrchr(path, '/') = '\0';
-    auto_free char *beside = str_printf("%s/../locale/zh_CN/LC_MESSAGES/leanlocal.mo", path);
-    if (!language_load(beside)) {
-        fail_msg("%s: no catalogue; build the target `translations`", beside);
-    }
-}
-
-static void compare(const char *name, const char *text)
-{
-    auto_free char *path = str_printf("%s/golden/%s.txt", TESTS_DIR, name);
-    if (getenv("GENERATE")) {
-        assert_int_equal(fs_write_atomic(path, text, strlen(text), 0644, NULL), 0);
-        return;
-    }
-    auto_free char *expected = fs_read(path, 1 << 20, NULL, NULL);
-    if (!expected || strcmp(expected, text) != 0) {
-        fail_msg("%s differs; is:\n%s\nexpected:\n%s", path, text, expected ? expected : "(none)");
-    }
-}
-
-// Frames must close whatever the widths: every row of a frame has its right side in one column.
-static void check_frame(const struct canvas *canvas)
-{
-    if (canvas->cols < 60) {
-        return;
-    }
-    uint32_t side = canvas->ascii ? '|' : 0x2502;
-    for (int row = 4; row < canvas->rows - 3; row++) {
-        const struct cell *left = canvas_cell(canvas, row, 0);
-        const struct cell *right = canvas_cell(canvas, row, canvas->cols - 1);
-        if (left->code == side && right->code != side && right->code != '+' &&
-            right->code < 0x2500) {
-            fail_msg("row %d: the frame is open", row);
-        }
-    }
-}
 
 static struct app *app_of_state(size_t state, struct snapshot *snapshot, struct log_source *log)
 {
@@ -413,21 +343,6 @@ static void test_screens(void **unused)
     free(snapshot);
 }
 
-static void type(struct app *app, const char *keys)
-{
-    while (*keys) {
-        size_t len = 1;
-        if (*keys == '<') {
-            len = strcspn(keys, ">") + 1;
-            app_key(app, keymap_key_from_name(keys + 1, len - 2));
-        } else {
-            len = (unsigned char)*keys >= 0xE0 ? 3 : 1;
-            app_key(app, keymap_key_from_name(keys, len));
-        }
-        keys += len;
-    }
-}
-
 // Keys that change what is seen: each row's screen has to hold one text and not the other.
 static void test_keys(void **unused)
 {
@@ -441,8 +356,10 @@ static void test_keys(void **unused)
         {"2", "2 Build", "1 Logs"},
         {"<Tab>", "2 Build", "1 Logs"},
         {"<Tab><Tab>", "3 Health", "1 Logs"},
-        {"<Tab><Tab><Tab>", "1 Logs", "2 Build"},
-        {"<S-Tab>", "3 Health", "1 Logs"},
+        {"<Tab><Tab><Tab>", "4 Requests", "2 Build"},
+        {"<Tab><Tab><Tab><Tab>", "1 Logs", "2 Build"},
+        {"<S-Tab>", "4 Requests", "1 Logs"},
+        {"4", "no request yet", "1 Logs"},
         {"3", "/__engine/1/ping", "Serving"},
         {"?", "next pane", "Serving"},
         {"?G", "suspend the screen", "next pane"},
@@ -532,7 +449,7 @@ static void test_every_size(void **unused)
                 struct app *app = app_of_state(state, snapshot, &log);
                 struct canvas canvas = {0};
                 canvas_init(&canvas, cols, rows, false);
-                for (const char *key = "?123z/n"; *key; key++) {
+                for (const char *key = "?1234z/n"; *key; key++) {
                     app_draw(app, &canvas, WALL_MS);
                     app_key(app, (uint32_t)*key);
                 }
