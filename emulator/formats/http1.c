@@ -278,7 +278,7 @@ static bool check_value(struct http1_head *head, const char *bytes, size_t at, s
             *ret_failed = true;
             return false;
         }
-        keep = false;
+        keep = keep && http1_treatment(rule, head->policy) == HTTP1_KEEP;
     }
     return keep;
 }

@@ -85,6 +85,10 @@ def take_body(head, data, bodiless, ended):
     return words, rest
 
 
+def pieces(data, step):
+    return [data[at:at + step] for at in range(0, len(data), step)] if step else [data]
+
+
 def until_end(data):
     """(bytes that have no head of their own, the answer to GET /end or b"")"""
     at = data.find(b"HTTP/1.1 200 OK\r\n") if b"X-Path: /end\r\n" in data else -1
@@ -112,7 +116,7 @@ class App:
         self.port = self.listener.getsockname()[1]
         self.scripts = {}
         self.requests = []
-        self.buffers, self.later = {}, []
+        self.buffers, self.later, self.step = {}, [], None
         self.ask, self.asked = socket.socketpair()
         self.thread = threading.Thread(target=self._run, daemon=True)
         self.thread.start()
@@ -173,7 +177,9 @@ class App:
         if answer is None:
             answer = b"HTTP/1.1 200 OK\r\nX-Path: %s\r\nContent-Length: 2\r\n\r\nok" % path.encode("latin-1")
         try:
-            connection.sendall(answer)
+            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            for piece in pieces(answer, self.step):
+                connection.sendall(piece)
         except OSError:
             pass
         if close == "later":
@@ -293,13 +299,15 @@ class Pair:
     def __init__(self, proxy, app):
         self.proxy, self.app = proxy, app
 
-    def outcome(self, case):
+    def outcome(self, case, step=None):
+        """step: the case's bytes go in pieces of so many."""
         if case.kind == "request":
-            return self.request(case.sent)
+            return self.request(case.sent, step)
+        self.app.step = step
         return self.response(case.sent, case.options.get("close", False), case.options.get("ask"))
 
-    def request(self, sent):
-        answers, ended = self._talk(sent)
+    def request(self, sent, step=None):
+        answers, ended = self._talk(sent, step)
         words = [answer.split(" ", 2)[1] if answer.startswith("HTTP") else answer for answer, _, _ in answers]
         rules = [head.get("x-leanlocal-rule").encode("latin-1").decode() for _, head, _ in answers if head and head.get("x-leanlocal-rule")]
         said = ["%s%s" % (each, " (%s)" % rules[0] if rules and index == len(words) - 1 else "")
@@ -329,12 +337,14 @@ class Pair:
         rules = self.proxy.notices()
         return ", ".join(said + (["close"] if ended else [])) + ("; reported" + ": ".join(["", *filter(None, [", ".join(filter(None, rules))])]) if rules else "")
 
-    def _talk(self, sent):
+    def _talk(self, sent, step=None):
         """([(first line or raw text, Head or None, words about its body)], did it end before GET /end was answered)"""
         with socket.create_connection((self.proxy.address, self.proxy.port), timeout=LIMIT_S,
                                       source_address=("127.0.0.1", 0)) as connection:
+            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             try:
-                connection.sendall(sent + END)
+                for piece in pieces(sent + END, step):
+                    connection.sendall(piece)
             except OSError:
                 pass  # refused before it was all said
             answers, data, ended = [], b"", False

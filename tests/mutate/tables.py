@@ -101,7 +101,7 @@ TABLES = {
                        [remove, changed(2, other_text, "listed")], "test_functions"),
     "http": table("emulator/formats/http1_rules.def", "RULE",
                   [changed(1, TREATMENT, "client"), changed(2, TREATMENT, "lenient"),
-                   changed(3, TREATMENT, "app"), changed(4, other_status, "status")], "test_http1_rules|test_http1|test_http1_chunks"),
+                   changed(3, TREATMENT, "app"), changed(4, other_status, "status")], "test_http1_rules|test_http1|test_http1_chunks|test_http1_write"),
 }
 
 EXCEPTIONS = {
