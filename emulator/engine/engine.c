@@ -90,6 +90,7 @@ static void read_options(struct engine *engine, const struct cJSON *options)
         .interactive = json_get_bool(options, "interactive", false),
     };
     json_get_strings(options, "persist", &engine->options.persist);
+    front_read(&engine->options.front, options);
 }
 
 static void release_options(struct engine_options *options)
@@ -105,6 +106,7 @@ static void release_options(struct engine_options *options)
     free(options->build_root);
     free(options->ignore_file);
     strlist_clear(&options->persist);
+    front_release(&options->front);
 }
 
 // ---- directories ----
@@ -255,7 +257,10 @@ static int start_gateway(struct engine *engine, struct error *error)
         error_set(error, ERROR_USAGE, _("--host %s: not an IPv4 address"), engine->options.host);
         return error_set_hint(error, _("127.0.0.1 for this machine only, 0.0.0.0 for the LAN"));
     }
-    const struct gateway_options options = {
+    if (front_check(&engine->options.front, error) < 0) {
+        return -1;
+    }
+    struct gateway_options options = {
         .address = ntohl(address.s_addr),
         .port = (uint16_t)engine->options.port,
         .patient = engine->options.debug,
@@ -266,6 +271,7 @@ static int start_gateway(struct engine *engine, struct error *error)
         .on_drained = rollout_on_drained,
         .on_notice = on_gateway_notice,
     };
+    front_fill(&engine->options.front, &options);
     engine->gateway = gateway_new(engine->loop, &options, error);
     if (!engine->gateway) {
         return -1;
@@ -273,11 +279,13 @@ static int start_gateway(struct engine *engine, struct error *error)
     engine->traffic = traffic_new(engine);
     bool local = options.address == INADDR_LOOPBACK || options.address == INADDR_ANY;
     snprintf(engine->url, sizeof engine->url, "http://%s:%u",
-             local ? "localhost" : engine->options.host, gateway_port(engine->gateway));
+             front_name(&engine->options.front, local ? "localhost" : engine->options.host),
+             gateway_port(engine->gateway));
     struct event event = event_new(EVENT_GATEWAY);
     event.state = (char *)(uintptr_t) "listening";
     event.text = engine->url;
     announce(engine, &event);
+    front_announce(engine);
     return 0;
 }
 

@@ -11,8 +11,8 @@
 #include "emulator/build/build.h"
 #include "emulator/control/protocol.h"
 #include "emulator/control/server.h"
+#include "emulator/engine/front.h"
 #include "emulator/environment/environment.h"
-#include "emulator/gateway/gateway.h"
 #include "emulator/health/health.h"
 #include "emulator/instance/instance.h"
 #include "emulator/instance/kept.h"
@@ -68,6 +68,7 @@ struct engine_options {
     unsigned instances;
     bool drain_cloud; // an old instance stays for the whole time (P-173)
     bool debug;       // one instance on a terminal, no limits of time, no health checks
+    struct front front;
 };
 
 enum role {

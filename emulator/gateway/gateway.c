@@ -132,13 +132,13 @@ static void reap(struct gateway *gateway)
     gateway->dead_exchanges = kept;
 }
 
-static void release_held(struct gateway *gateway)
+static void release_held(struct gateway *gateway, struct gateway_side *side)
 {
-    if (!gateway->choice.count && choice_holds(&gateway->choice)) {
+    if (!side->choice.count && choice_holds(&side->choice)) {
         return;
     }
-    while (gateway->held) {
-        struct gateway_exchange *exchange = gateway->held;
+    while (side->held) {
+        struct gateway_exchange *exchange = side->held;
         gateway_exchange_unlist(exchange);
         gateway->stats.held--;
         exchange->phase = PHASE_HEAD;
@@ -191,7 +191,8 @@ static void on_defer(void *context)
     loop_source_free(gateway->defer);
     gateway->defer = NULL;
     gateway->now_ms = clock_now_ms();
-    release_held(gateway);
+    release_held(gateway, &gateway->production);
+    release_held(gateway, &gateway->staging);
     pump_again(gateway);
     report_drained(gateway);
     end_turn(gateway);
@@ -319,7 +320,7 @@ struct gateway *gateway_new(struct loop *loop, const struct gateway_options *opt
     struct gateway *gateway = mem_alloc(sizeof *gateway);
     gateway->loop = loop;
     gateway->options = *options;
-    gateway->choice.patient = options->patient;
+    gateway->production.choice.patient = options->patient;
     gateway->body_limit = options->edge ? LIMIT_INDEX_EDGE_BODY_BYTES : LIMIT_INDEX_BODY_BYTES;
     gateway->response_limit =
         options->edge ? LIMIT_INDEX_EDGE_RESPONSE_WAIT_MS : LIMIT_INDEX_RESPONSE_WAIT_MS;
@@ -359,6 +360,7 @@ void gateway_free(struct gateway *gateway)
     gateway->options.on_begin = NULL;
     gateway->options.on_request = NULL;
     gateway->options.on_asleep = NULL;
+    gateway->options.on_staging_wanted = NULL;
     gateway->options.on_drained = NULL;
     gateway->options.on_notice = NULL;
     gateway_endpoint_close(gateway, &gateway->listener);
@@ -388,8 +390,11 @@ void gateway_free(struct gateway *gateway)
         free(gateway->spare_exchanges[--gateway->spare_exchange_count]);
     }
     gateway_gzip_drop_spare(gateway);
-    free(gateway->current);
-    free(gateway->suspects);
+    free(gateway->production.current);
+    free(gateway->production.suspects);
+    free(gateway->staging.current);
+    free(gateway->staging.suspects);
+    free(gateway->staging_text);
     free(gateway->status_text);
     free(gateway->forced_text);
     free(gateway);
@@ -409,15 +414,23 @@ void gateway_set_status_text(struct gateway *gateway, const char *text)
 
 void gateway_refuse_held(struct gateway *gateway, bool refuse)
 {
-    gateway->choice.refused = refuse;
+    gateway->production.choice.refused = refuse;
     if (refuse) {
         gateway_schedule(gateway);
     }
 }
 
+void gateway_refuse_staging(struct gateway *gateway, const char *rule, const char *text)
+{
+    gateway->staging.choice.refused = text;
+    gateway->staging_rule = rule;
+    str_replace(&gateway->staging_text, text);
+    gateway_schedule(gateway);
+}
+
 void gateway_set_sleep(struct gateway *gateway, enum gateway_sleep sleep, const char *text)
 {
-    gateway->choice.asleep = sleep == GATEWAY_ASLEEP;
+    gateway->production.choice.asleep = sleep == GATEWAY_ASLEEP;
     str_replace(&gateway->forced_text, sleep == GATEWAY_FORCED ? text : NULL);
     gateway_schedule(gateway);
 }
@@ -455,6 +468,21 @@ void gateway_drain(struct gateway *gateway, const char *upstream_name, bool clos
         close_endless(target);
     }
     gateway_schedule(gateway);
+}
+
+size_t gateway_idle_bytes(void)
+{
+    return sizeof(struct gateway_client);
+}
+
+size_t gateway_most_bytes(void)
+{
+    size_t buffers = BLOCK_HEAD_MAX       // from the client
+                     + 2 * BLOCK_HEAD_MAX // to it
+                     + BLOCK_REQUEST_MAX  // to the app
+                     + BLOCK_HEAD_MAX;    // from it
+    return sizeof(struct gateway_client) + sizeof(struct gateway_exchange) +
+           sizeof(struct gateway_conn) + (size_t)LIMIT_HEADER_LINE_BYTES + GZIP_BYTES + buffers;
 }
 
 void gateway_get_stats(const struct gateway *gateway, struct gateway_stats *ret_stats)

@@ -19,6 +19,7 @@
 
 #include "emulator/loop.h"
 #include "sandbox/base/error.h"
+#include "sandbox/base/mem.h"
 
 struct gateway;
 
@@ -69,10 +70,18 @@ struct gateway_options {
     bool lenient; // lines of requests may end with LF alone
     bool edge;    // as edge nodes are: less time, smaller bodies, no PATCH, no WebSocket (P-158)
     bool capture; // keep heads and beginnings of bodies for on_request
+    bool https;   // what X-Forwarded-Proto and Forwarded say (P-152)
+    bool https_redirect;   // http is answered with 301 to https of the same path (P-151)
+    const char *client_ip; // what X-Real-IP and Forwarded say, IPv4 or IPv6; NULL: who connects
+    // Bound names in lower case, which outlive the gateway. Other names get P-117's answer, and
+    // "stg-" before a name means staging (P-160, P-163). NULL: whatever Host says is production.
+    const struct strlist *domains;
     void *context;
     void (*on_request)(void *context, const struct gateway_request *request); // may be NULL
     // A request is held because the app sleeps: it wants to be woken. May be NULL.
     void (*on_asleep)(void *context);
+    // A request is held because nothing serves staging. NULL: there is none, such requests get 503.
+    void (*on_staging_wanted)(void *context);
     // A request goes to that upstream now. May be NULL.
     void (*on_begin)(void *context, const char *upstream_name);
     // The last request of a draining upstream has ended.
@@ -91,6 +100,12 @@ uint16_t gateway_port(const struct gateway *gateway);
 // version) or, once there has been one, answer 503.
 void gateway_set_upstreams(struct gateway *gateway, const struct gateway_upstream *upstreams,
                            size_t count);
+// The same for staging, which begins without any: its requests are held until there is one.
+void gateway_set_staging(struct gateway *gateway, const struct gateway_upstream *upstreams,
+                         size_t count);
+// Requests for staging get 503 with the text from now on, also those that are held; NULL: held
+// again.
+void gateway_refuse_staging(struct gateway *gateway, const char *rule, const char *text);
 // Why held requests are waiting or refused: shown in the 503's body ("install failed: ..."). May be
 // NULL.
 void gateway_set_status_text(struct gateway *gateway, const char *text);
@@ -106,6 +121,10 @@ unsigned gateway_in_flight(const struct gateway *gateway, const char *upstream_n
 // endless streams (event streams, upgraded connections) of this instance are closed at once,
 // requests never.
 void gateway_drain(struct gateway *gateway, const char *upstream_name, bool close_streams);
+// The memory of one client's connection, known at compile time (HTTP.md "Bounds"): while it is
+// idle, and at most, with a request and an answer in all its buffers.
+size_t gateway_idle_bytes(void);
+size_t gateway_most_bytes(void);
 void gateway_get_stats(const struct gateway *gateway, struct gateway_stats *ret_stats);
 void gateway_free(struct gateway *gateway);
 

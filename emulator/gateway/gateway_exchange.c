@@ -14,7 +14,6 @@
 #include "sandbox/base/i18n.h"
 
 #define STATUS_CLIENT_GONE 499 // nobody gets it; nginx's number for the record
-#define ACME_PATH          "/.well-known/acme-challenge/"
 
 void gateway_exchange_list(struct gateway_exchange **list, struct gateway_exchange *exchange)
 {
@@ -57,6 +56,7 @@ struct gateway_exchange *gateway_exchange_new(struct gateway_client *client)
     http1_head_init(&exchange->head, gateway->options.lenient ? HTTP1_CLIENT_LENIENT : HTTP1_CLIENT,
                     false);
     exchange->client = client;
+    exchange->side = &gateway->production;
     exchange->method = exchange->target = exchange->rule = "";
     exchange->start_us = clock_now_us();
     exchange->start_wall_ms = clock_wall_ms();
@@ -127,45 +127,62 @@ void gateway_exchange_begin(struct gateway_exchange *exchange)
     const char *bytes = client->in.data + client->in.start;
     gateway_deadline_clear(&client->deadline);
     gateway_notice_bent(client->gateway, "", &client->gateway->noticed, exchange->head.reported);
-    if (!take_facts(exchange, bytes) || !gateway_request_build(exchange)) {
+    exchange->request_bytes += exchange->head.len;
+    if (!take_facts(exchange, bytes)) {
         gateway_answer(exchange, 503, "", _("the gateway has no memory for this request"), false);
         return;
     }
     gateway_capture(exchange, CAPTURE_REQUEST_HEAD, bytes, exchange->head.len);
-    exchange->request_bytes += exchange->head.len;
+    bool answered = gateway_answer_before_app(exchange, bytes);
+    if (!answered && !gateway_request_build(exchange)) {
+        gateway_answer(exchange, 503, "", _("the gateway has no memory for this request"), false);
+        return;
+    }
     gateway_block_consume(&client->in, exchange->head.len);
-    if (strncmp(exchange->target, ACME_PATH, strlen(ACME_PATH)) == 0) {
-        gateway_answer(exchange, 404, "P-153",
-                       _("paths under /.well-known/acme-challenge/ never reach the app"), true);
-    } else if (gateway_body_is_too_large(exchange, exchange->request_left)) {
-        gateway_answer_too_large(exchange);
-    } else {
+    if (!answered) {
         gateway_exchange_dispatch(exchange);
     }
 }
 
 // ---- upstream ----
 
+static void hold(struct gateway_exchange *exchange)
+{
+    struct gateway *gateway = exchange->client->gateway;
+    exchange->phase = PHASE_HELD;
+    gateway_exchange_list(&exchange->side->held, exchange);
+    gateway->stats.held++;
+    if (exchange->side == &gateway->staging) {
+        gateway->options.on_staging_wanted(gateway->options.context);
+    } else if (exchange->side->choice.asleep && gateway->options.on_asleep) {
+        gateway->options.on_asleep(gateway->options.context);
+    }
+}
+
+static void refuse(struct gateway_exchange *exchange, const char *rule, const char *text)
+{
+    gateway_answer(exchange, 503, rule, text, true);
+    exchange->lost = false; // the platform's rule, nothing that went wrong here
+    exchange->refused = true;
+}
+
 static void hold_or_refuse(struct gateway_exchange *exchange)
 {
     struct gateway *gateway = exchange->client->gateway;
-    if (choice_holds(&gateway->choice)) {
-        exchange->phase = PHASE_HELD;
-        gateway_exchange_list(&gateway->held, exchange);
-        gateway->stats.held++;
-        if (gateway->choice.asleep && gateway->options.on_asleep) {
-            gateway->options.on_asleep(gateway->options.context);
-        }
-        return;
+    bool staging = exchange->side == &gateway->staging;
+    if (staging && !gateway->options.on_staging_wanted) {
+        refuse(exchange, "P-160", _("there is no staging instance"));
+    } else if (choice_holds(&exchange->side->choice)) {
+        hold(exchange);
+    } else if (staging) {
+        refuse(exchange, gateway->staging_rule, gateway->staging_text);
+    } else if (gateway->forced_text) {
+        refuse(exchange, "P-162", gateway->forced_text);
+    } else {
+        gateway_answer(exchange, 503, "",
+                       gateway->status_text ? gateway->status_text : _("no instance is running"),
+                       true);
     }
-    if (gateway->forced_text) { // the platform's rule, nothing that went wrong here
-        gateway_answer(exchange, 503, "P-162", gateway->forced_text, true);
-        exchange->lost = false;
-        exchange->refused = true;
-        return;
-    }
-    gateway_answer(exchange, 503, "",
-                   gateway->status_text ? gateway->status_text : _("no instance is running"), true);
 }
 
 static void connect_failed(struct gateway_exchange *exchange, struct gateway_target *target)
@@ -186,7 +203,7 @@ void gateway_exchange_dispatch(struct gateway_exchange *exchange)
     struct gateway *gateway = exchange->client->gateway;
     struct gateway_target *last =
         exchange->tries ? gateway_target_find(gateway, exchange->upstream_name) : NULL;
-    struct gateway_target *target = gateway_target_choose(gateway, last);
+    struct gateway_target *target = gateway_target_choose(gateway, exchange->side, last);
     if (!target) {
         hold_or_refuse(exchange);
         return;

@@ -33,6 +33,12 @@ struct gateway_gzip {
     char scratch[SCRATCH_BYTES];
 };
 
+// What zlib.h says that deflate takes, but for its own state, which is less than 8 K.
+_Static_assert((1 << (WINDOW_BITS + 2)) + (1 << (MEMORY_LEVEL + 9)) + sizeof(struct gateway_gzip) +
+                       8192 <=
+                   GZIP_BYTES,
+               "a stream's memory is what gateway_most_bytes() says");
+
 // ---- what is asked for ----
 
 struct text {

@@ -6,31 +6,93 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "sandbox/base/buf.h"
 #include "sandbox/base/i18n.h"
 
 // ---- head ----
 
+#define EDGE_NODE "192.0.2.1" // of the network for examples (RFC 5737)
+
 // P-152: ours replace what the client sent.
 #define REPLACED (1u << HTTP1_X_REAL_IP | 1u << HTTP1_X_FORWARDED_PROTO | 1u << HTTP1_FORWARDED)
 
-bool gateway_request_build(struct gateway_exchange *exchange)
+static const char *client_address(const struct gateway_client *client)
 {
-    struct gateway_client *client = exchange->client;
-    struct gateway_block *out = &exchange->request;
+    const char *simulated = client->gateway->options.client_ip;
+    return simulated ? simulated : client->address;
+}
+
+// RFC 7239 §6: an IPv6 address is quoted and in brackets.
+static void print_forwarded(struct buf *own, const char *address, const char *proto)
+{
+    bool v6 = strchr(address, ':') != NULL;
+    buf_addf(own, "Forwarded: for=%s%s%s;proto=%s\r\n", v6 ? "\"[" : "", address, v6 ? "]\"" : "",
+             proto);
+}
+
+static uint32_t print_own(const struct gateway_exchange *exchange, struct buf *own)
+{
+    const struct gateway_options *options = &exchange->client->gateway->options;
+    const char *address = client_address(exchange->client);
+    const char *proto = options->https ? "https" : "http";
+    buf_addf(own, "X-Real-IP: %s\r\nX-Forwarded-Proto: %s\r\n", address, proto);
+    print_forwarded(own, address, proto);
+    return REPLACED;
+}
+
+// Behind an edge node the client's address is appended to X-Forwarded-For; the other fields
+// describe the node, unless the client forged them: that is passed (P-152).
+static uint32_t print_own_edge(const struct gateway_exchange *exchange, const char *bytes,
+                               struct buf *own)
+{
     const struct http1_head *head = &exchange->head;
-    char own[160];
-    snprintf(own, sizeof own,
-             "X-Real-IP: %s\r\nX-Forwarded-Proto: http\r\nForwarded: for=%s;proto=http\r\n",
-             client->address, client->address);
+    const char *proto = exchange->client->gateway->options.https ? "https" : "http";
+    buf_adds(own, "X-Forwarded-For: ");
+    for (unsigned i = 0; i < head->field_count; i++) {
+        const struct http1_field *field = &head->fields[i];
+        if (field->id == HTTP1_X_FORWARDED_FOR) {
+            buf_addf(own, "%.*s, ", (int)field->value.len, bytes + field->value.at);
+        }
+    }
+    buf_addf(own, "%s\r\n", client_address(exchange->client));
+    if (!http1_head_find(head, HTTP1_X_REAL_IP)) {
+        buf_addf(own, "X-Real-IP: %s\r\n", EDGE_NODE);
+    }
+    if (!http1_head_find(head, HTTP1_X_FORWARDED_PROTO)) {
+        buf_addf(own, "X-Forwarded-Proto: %s\r\n", proto);
+    }
+    if (!http1_head_find(head, HTTP1_FORWARDED)) {
+        print_forwarded(own, EDGE_NODE, proto);
+    }
+    return 1u << HTTP1_X_FORWARDED_FOR;
+}
+
+static bool write_head(struct gateway_exchange *exchange, const char *bytes, struct buf *own)
+{
+    const struct http1_head *head = &exchange->head;
+    struct gateway *gateway = exchange->client->gateway;
+    struct gateway_block *out = &exchange->request;
     const struct http1_onward onward = {
-        .without = REPLACED, .switching = *exchange->upgrade, .body = head->body, .own = own};
-    if (!gateway_block_need(client->gateway, out, http1_write_room(head, own), BLOCK_REQUEST_MAX)) {
+        .without =
+            gateway->options.edge ? print_own_edge(exchange, bytes, own) : print_own(exchange, own),
+        .switching = *exchange->upgrade,
+        .body = head->body,
+        .own = own->data,
+    };
+    if (!gateway_block_need(gateway, out, http1_write_room(head, onward.own), BLOCK_REQUEST_MAX)) {
         return false;
     }
-    const char *bytes = client->in.data + client->in.start;
     out->end += (uint32_t)http1_write(head, bytes, &onward, out->data + out->end);
-    exchange->intact = true;
     return true;
+}
+
+bool gateway_request_build(struct gateway_exchange *exchange)
+{
+    struct buf own = {0};
+    const struct gateway_block *in = &exchange->client->in;
+    exchange->intact = write_head(exchange, in->data + in->start, &own);
+    buf_release(&own);
+    return exchange->intact;
 }
 
 // ---- body ----

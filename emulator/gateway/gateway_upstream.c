@@ -27,16 +27,16 @@ struct gateway_target *gateway_target_find(const struct gateway *gateway, const 
     return found;
 }
 
-struct gateway_target *gateway_target_choose(struct gateway *gateway,
+struct gateway_target *gateway_target_choose(struct gateway *gateway, struct gateway_side *side,
                                              const struct gateway_target *not_this)
 {
     size_t tried = CHOICE_NONE;
-    for (size_t i = 0; i < gateway->choice.count; i++) {
-        gateway->suspects[i] = gateway->current[i]->suspect_until_ms;
-        tried = gateway->current[i] == not_this ? i : tried;
+    for (size_t i = 0; i < side->choice.count; i++) {
+        side->suspects[i] = side->current[i]->suspect_until_ms;
+        tried = side->current[i] == not_this ? i : tried;
     }
-    size_t taken = choice_take(&gateway->choice, gateway->suspects, tried, gateway->now_ms);
-    return taken == CHOICE_NONE ? NULL : gateway->current[taken];
+    size_t taken = choice_take(&side->choice, side->suspects, tried, gateway->now_ms);
+    return taken == CHOICE_NONE ? NULL : side->current[taken];
 }
 
 static bool same_place(const struct gateway_upstream *a, const struct gateway_upstream *b)
@@ -59,22 +59,23 @@ static struct gateway_target *target_for(struct gateway *gateway,
     return target;
 }
 
-void gateway_set_upstreams(struct gateway *gateway, const struct gateway_upstream *upstreams,
-                           size_t count)
+static void set_side(struct gateway *gateway, struct gateway_side *side,
+                     const struct gateway_upstream *upstreams, size_t count)
 {
     for (struct gateway_target *at = gateway->targets; at; at = at->next) {
-        at->current = false;
+        at->current = at->current && at->side != side;
     }
-    free(gateway->current);
-    free(gateway->suspects);
-    gateway->current = count ? mem_alloc(count * sizeof *gateway->current) : NULL;
-    gateway->suspects = count ? mem_alloc(count * sizeof *gateway->suspects) : NULL;
-    choice_set(&gateway->choice, count);
+    free(side->current);
+    free(side->suspects);
+    side->current = count ? mem_alloc(count * sizeof *side->current) : NULL;
+    side->suspects = count ? mem_alloc(count * sizeof *side->suspects) : NULL;
+    choice_set(&side->choice, count);
     for (size_t i = 0; i < count; i++) {
         struct gateway_target *target = target_for(gateway, &upstreams[i]);
+        target->side = side;
         target->current = true;
         target->suspect_until_ms = 0;
-        gateway->current[i] = target;
+        side->current[i] = target;
     }
     for (struct gateway_target *at = gateway->targets; at; at = at->next) {
         if (!at->current) {
@@ -82,6 +83,19 @@ void gateway_set_upstreams(struct gateway *gateway, const struct gateway_upstrea
         }
     }
     gateway_schedule(gateway);
+}
+
+void gateway_set_upstreams(struct gateway *gateway, const struct gateway_upstream *upstreams,
+                           size_t count)
+{
+    set_side(gateway, &gateway->production, upstreams, count);
+}
+
+void gateway_set_staging(struct gateway *gateway, const struct gateway_upstream *upstreams,
+                         size_t count)
+{
+    set_side(gateway, &gateway->staging, upstreams, count);
+    gateway->staging.choice.had = false; // it comes when it is asked for, again too
 }
 
 void gateway_targets_sweep(struct gateway *gateway)

@@ -27,7 +27,8 @@
 #define STUCK_MS           50   // then idle connections are closed: the app may serve one at a time
 #define LINGER_MS          2000 // a refused client may still be sending
 #define ACCEPT_PAUSE_MS    100  // after EMFILE
-#define TURN_BYTES         393216 // one stream, before the others get their turn
+#define TURN_BYTES         393216       // one stream, before the others get their turn
+#define GZIP_BYTES         (112 * 1024) // window, hash, scratch (gateway_gzip.c)
 #define SPARE_BLOCKS_MAX   16
 #define SPARE_EXCHANGE_MAX 16
 #define CAPTURED_BYTES_MAX (16u << 20) // of all requests in flight, for their records
@@ -98,6 +99,7 @@ struct gateway_conn {
 struct gateway_target { // an upstream, current or draining
     struct gateway_target *next;
     struct gateway_upstream at;
+    struct gateway_side *side; // whose it is or was last
     bool current;
     bool drain_wanted;
     unsigned in_flight;
@@ -130,6 +132,13 @@ enum gateway_phase {
     PHASE_ANSWER, // our own answer, or the rest of the upstream's: only the client is left
 };
 
+struct gateway_side { // production or staging: who serves it, and who waits for that
+    struct gateway_target **current;
+    int64_t *suspects; // of each of them, for the choice
+    struct choice choice;
+    struct gateway_exchange *held;
+};
+
 struct gateway_exchange {
     struct gateway_exchange *previous, *next; // in gateway->held or target->exchanges
     struct gateway_exchange **list;           // which, or NULL
@@ -137,6 +146,7 @@ struct gateway_exchange {
     struct gateway_client *client;
     struct gateway_conn *conn;
     struct gateway_target *upstream;
+    struct gateway_side *side;
     enum gateway_phase phase;
     bool over, again;
     bool cut; // an endless stream that had to end with its instance
@@ -196,12 +206,12 @@ struct gateway {
 
     struct gateway_client *clients;
     struct gateway_target *targets;
-    struct gateway_target **current;
-    int64_t *suspects; // of each of them, for the choice
-    struct choice choice;
+    struct gateway_side production, staging;
     char *status_text;
-    char *forced_text; // it is forced to sleep; else NULL
-    struct gateway_exchange *held, *again;
+    char *forced_text;        // it is forced to sleep; else NULL
+    char *staging_text;       // there is no staging; else NULL
+    const char *staging_rule; // with it
+    struct gateway_exchange *again;
 
     struct gateway_endpoint *dead;
     struct gateway_exchange *dead_exchanges;
@@ -340,6 +350,14 @@ void gateway_capture_fill(const struct gateway_exchange *exchange,
                           struct gateway_bytes parts[static CAPTURE__COUNT]);
 void gateway_capture_release(struct gateway_exchange *exchange);
 
+// ---- gateway_route.c ----
+
+// Which side serves this name; NULL: it is not bound to anything (P-163).
+struct gateway_side *gateway_route(struct gateway *gateway, const char *host, size_t len);
+// The answer that needs no app, if there is one: unbound names, redirects, what edge nodes refuse.
+// True: it has been given.
+bool gateway_answer_before_app(struct gateway_exchange *exchange, const char *bytes);
+
 // ---- gateway_tunnel.c ----
 
 bool gateway_tunnel_move(struct gateway_exchange *exchange);
@@ -380,7 +398,7 @@ void gateway_notice_bent(struct gateway *gateway, const char *upstream, uint64_t
 struct gateway_target *gateway_target_find(const struct gateway *gateway, const char *name);
 // Round robin; avoids `not_this` and those that just refused, as long as there is another. NULL:
 // none.
-struct gateway_target *gateway_target_choose(struct gateway *gateway,
+struct gateway_target *gateway_target_choose(struct gateway *gateway, struct gateway_side *side,
                                              const struct gateway_target *not_this);
 void gateway_targets_sweep(struct gateway *gateway);
 void gateway_target_close_pool(struct gateway_target *target);

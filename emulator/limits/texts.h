@@ -39,4 +39,6 @@
 #define TEXT_DEPLOY_FAILED    "部署完成：发生了 1 个错误"           // P-110
 // clang-format on
 
+#define TEXT_NO_APPLICATION "Application not found" // P-117
+
 #endif

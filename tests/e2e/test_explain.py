@@ -8,7 +8,7 @@ import pytest
 
 OK = "def application(e, s):\n    s('200 OK', [])\n    return [b'x']\n"
 FILES = {"wsgi.py": OK, "requirements.txt": "# nothing\n"}
-SECTIONS = ("project", "upload", "python", "stages", "environment", "sandbox", "editor", "host")
+SECTIONS = ("project", "upload", "python", "stages", "environment", "sandbox", "gateway", "editor", "host")
 
 
 def look(run, root, *options):
@@ -36,7 +36,7 @@ def test_it_writes_nothing_and_starts_nothing(place, project, run):
     assert done.returncode == 0 and done.stderr == ""
     assert everything(place.root) == before
     assert [title for title in done.stdout.split("\n") if re.match(r"\w", title)] == [
-        "Project", "Upload", "Python", "Stages", "Environment", "Sandbox", "Editor", "Host"]
+        "Project", "Upload", "Python", "Stages", "Environment", "Sandbox", "Gateway", "Editor", "Host"]
 
 
 def test_every_section_alone(project, run):

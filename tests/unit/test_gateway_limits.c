@@ -272,6 +272,8 @@ static void test_many_connections(void **state)
         }
     }
     // 2 K each, idle (HTTP.md "Bounds").
+    assert_true(gateway_idle_bytes() < 1024);
+    assert_true(gateway_most_bytes() < 1 << 20);
     WAIT(w, (gateway_get_stats(w->gateway, &stats), stats.connections == COUNT));
     if (!SANITIZED) {
         assert_true((heap_pages() - before) * 4096 < COUNT * 2048ul);
