@@ -1,6 +1,7 @@
 // One notification: read what the app asked, duplicate its socket, check that the asker still
 // lives, decide, perform on the duplicate, answer. Sockets are remembered, so that listen() knows
-// what bind() was asked. Here bind() and listen(); what connect() becomes is in broker_lead.c.
+// what bind() was asked. Here bind() and listen(); what connect() and sendto() become is in
+// broker_lead.c.
 //
 // "Continue" is given only for families that are not the internet's (AF_UNIX above all: a path must
 // be resolved with the app's own ids and directory). It is racy: a thread could swap the descriptor
@@ -179,9 +180,14 @@ bool broker_asker_lives(const struct broker *broker, const struct seccomp_notif 
     return ioctl(broker->listener_fd, SECCOMP_IOCTL_NOTIF_ID_VALID, &request->id) == 0;
 }
 
-// Answers one call: the errno for the app, or -1 to let the kernel go on with it.
-static int serve(struct broker *broker, const struct seccomp_notif *request)
+// Answers one call: the errno for the app, 0 with its result, or -1 to let the kernel go on with
+// it.
+static int serve(struct broker *broker, const struct seccomp_notif *request, int64_t *ret_result)
 {
+    *ret_result = 0;
+    if (request->data.nr == SYS_sendto) {
+        return broker_send(broker, request, ret_result);
+    }
     if (request->data.nr == SYS_connect) {
         return broker_connect(broker, request);
     }
@@ -226,13 +232,15 @@ int broker_handle(struct broker *broker)
         // ENOENT: whoever called was killed meanwhile.
         return errno == ENOENT || errno == EINTR ? 0 : -1;
     }
-    int answer = serve(broker, request);
+    int64_t result;
+    int answer = serve(broker, request, &result);
     memset(response, 0, broker->response_size);
     response->id = request->id;
     if (answer < 0) {
         response->flags = SECCOMP_USER_NOTIF_FLAG_CONTINUE;
     } else {
         response->error = -answer;
+        response->val = answer ? 0 : result;
     }
     ioctl(broker->listener_fd, SECCOMP_IOCTL_NOTIF_SEND, response); // ENOENT: gone, nobody to tell
     return 0;

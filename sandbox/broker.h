@@ -1,13 +1,13 @@
 // What: the port broker: bind() and listen() of the app's IPv4 and IPv6 sockets, done by init on
-//       the instance's own loopback address; connect() to a loopback port that the instance itself
-//       serves is led there.
+//       the instance's own loopback address; connect() and sendto() to a loopback port that the
+//       instance itself serves are led there.
 // Why: several instances have port 3000 on one host, nothing is exposed on the LAN, the moment of
 //       listen() is known, and what the app asked for is a fact (P-92, P-105; DESIGN 6).
 // Order: the command's process installs the filter (filter.h) and hands init the listener;
 //       broker_init(), then broker_handle() whenever the listener is readable.
 // Owns: the listener. broker_decide() is pure: all rules are there.
-// Not: other families. They are passed on to the kernel, see broker.c. Datagrams that name their
-//       place each (sendto) are not led: that would cost every datagram a detour.
+// Not: other families. They are passed on to the kernel, see broker.c. sendmsg() is not led: the
+//       filter does not see whether it names a place, and everything else would take the detour.
 #ifndef SANDBOX_BROKER_H
 #define SANDBOX_BROKER_H
 
@@ -69,7 +69,7 @@ void broker_decide_connect(const struct broker_rule *rule, const struct broker_s
                            uint16_t actual_port, struct broker_decision *ret_decision);
 void broker_print_address(uint32_t address, char out[static 16]); // "127.77.3.1"
 
-#define BROKER_SOCKETS 256 // remembered; the oldest is forgotten
+#define BROKER_SOCKETS 256 // remembered; the oldest are forgotten, those of servers last
 #define BROKER_REACHED 32  // services of the host that are told of
 
 struct broker_known {

@@ -26,10 +26,13 @@ struct broker_known *broker_remember(struct broker *broker, uint64_t cookie,
 // port it asked for, or the one that getsockname() told it.
 uint16_t broker_known_server(const struct broker *broker, int type, uint16_t port);
 
+bool broker_has_datagrams(const struct broker *broker);
+
 // ---- broker_lead.c ----
-// The errno for the app, or -1 wherever the kernel should go on: it finds the words for what is
+// The errno for the app, 0, or -1 wherever the kernel should go on: it finds the words for what is
 // wrong, too.
 int broker_connect(struct broker *broker, const struct seccomp_notif *request);
+int broker_send(struct broker *broker, const struct seccomp_notif *request, int64_t *ret_sent);
 
 // ---- broker_asker.c ----
 // A copy of thread tid's descriptor, or -1 with errno; ESRCH: it is gone.

@@ -9,7 +9,8 @@
 
 #include "sandbox/base/cleanup.h"
 
-#define RESOLVER_PORT 53 // of systemd-resolved, dnsmasq
+#define RESOLVER_PORT 53    // of systemd-resolved, dnsmasq
+#define DATAGRAM_MAX  65536 // a longer one is refused by the kernel
 
 // Begun here without waiting; a call that may wait then goes on in the kernel, which finds a
 // connection under way, whatever address the call names, and waits for that one.
@@ -75,17 +76,22 @@ static void tell_reached(struct broker *broker, const union broker_address *aske
     broker_report(broker, WIRE_REACHED, &told);
 }
 
-// -1 wherever the kernel should go on: it finds the words for what is wrong, too.
+// The port of loopback that an address of the asker's names, or 0.
+static uint16_t read_port(int tid, __u64 from, __u64 size, union broker_address *ret_asked)
+{
+    ret_asked->any.sa_family = AF_UNSPEC;
+    socklen_t len = size < sizeof *ret_asked ? (socklen_t)size : (socklen_t)sizeof *ret_asked;
+    return asker_read(tid, from, ret_asked, len) < 0 ? 0 : broker_loopback_port(ret_asked, len);
+}
+
 int broker_connect(struct broker *broker, const struct seccomp_notif *request)
 {
     const __u64 *args = request->data.args;
-    union broker_address asked = {.any.sa_family = AF_UNSPEC};
+    union broker_address asked;
     struct broker_socket socket;
     struct broker_decision decision;
     int tid = (int)request->pid;
-    socklen_t len = args[2] < sizeof asked ? (socklen_t)args[2] : (socklen_t)sizeof asked;
-    uint16_t port =
-        asker_read(tid, args[1], &asked, len) < 0 ? 0 : broker_loopback_port(&asked, len);
+    uint16_t port = read_port(tid, args[1], args[2], &asked);
     bool may_be_own = port && (broker_known_server(broker, SOCK_STREAM, port) ||
                                broker_known_server(broker, SOCK_DGRAM, port));
     if (!may_be_own && !(port && is_worth_telling(broker, port))) {
@@ -108,4 +114,47 @@ int broker_connect(struct broker *broker, const struct seccomp_notif *request)
         return -1;
     }
     return broker_asker_lives(broker, request) ? begin_connect(fd, &decision) : EINTR;
+}
+
+// Whether a datagram is for one of the instance's own sockets, and where that is.
+static bool leads_datagram(struct broker *broker, int fd, uint16_t port,
+                           struct broker_decision *ret_decision)
+{
+    struct broker_socket socket;
+    uint16_t actual = broker_known_server(broker, SOCK_DGRAM, port);
+    if (asker_describe(fd, &socket) < 0 || socket.type != SOCK_DGRAM ||
+        !is_served(SOCK_DGRAM, broker->rule.address, actual)) {
+        return false;
+    }
+    broker_decide_connect(&broker->rule, &socket, actual, ret_decision);
+    return ret_decision->verdict == BROKER_PERFORM;
+}
+
+int broker_send(struct broker *broker, const struct seccomp_notif *request, int64_t *ret_sent)
+{
+    const __u64 *args = request->data.args;
+    union broker_address asked;
+    struct broker_decision decision;
+    char bytes[DATAGRAM_MAX];
+    int tid = (int)request->pid;
+    if (!broker_has_datagrams(broker) || args[2] > sizeof bytes) {
+        return -1;
+    }
+    uint16_t port = read_port(tid, args[4], args[5], &asked);
+    if (!port || !broker_known_server(broker, SOCK_DGRAM, port)) {
+        return -1;
+    }
+    auto_close int fd = asker_socket(tid, (int)args[0]);
+    if (fd < 0 || !leads_datagram(broker, fd, port, &decision) ||
+        asker_read(tid, args[1], bytes, (size_t)args[2]) < 0) {
+        return -1;
+    }
+    if (!broker_asker_lives(broker, request)) {
+        return EINTR;
+    }
+    // Never waits: on loopback a full receiver drops, it does not block.
+    ssize_t sent = sendto(fd, bytes, (size_t)args[2], (int)args[3] | MSG_DONTWAIT | MSG_NOSIGNAL,
+                          &decision.address.any, decision.len);
+    *ret_sent = sent;
+    return sent < 0 ? errno : 0;
 }

@@ -56,10 +56,13 @@ static struct sock_filter program[] = {
     // With the broker; BROKER_ROWS of them.
     ON(SYS_bind, GIVE(SECCOMP_RET_USER_NOTIF)),
     ON(SYS_listen, GIVE(SECCOMP_RET_USER_NOTIF)),
-    // connect() with the length of an internet address: a path of AF_UNIX is seldom as short, and
-    // is only slower then. Who uses another length is not redirected, which is no way out of
-    // anything.
-    BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_connect, 0, 5),
+    // connect() and sendto() with the length of an internet address: a path of AF_UNIX is seldom as
+    // short, and is only slower then; send() has none. Who uses another length is not redirected,
+    // which is no way out of anything.
+    BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_connect, 3, 0),
+    BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_sendto, 0, 7),
+    LOAD(DATA(args[5])),
+    BPF_STMT(BPF_JMP | BPF_JA, 1),
     LOAD(DATA(args[2])),
     BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, sizeof(struct sockaddr_in), 2, 0),
     BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, sizeof(struct sockaddr_in6), 1, 0),
@@ -68,7 +71,7 @@ static struct sock_filter program[] = {
     GIVE(SECCOMP_RET_ALLOW),
 };
 #define PROGRAM_ROWS (sizeof program / sizeof program[0])
-#define BROKER_ROWS  10
+#define BROKER_ROWS  13
 
 // SPEC_ALLOW: COMPAT(5.15): a filter would otherwise slow the app down by speculation barriers.
 #define COMMON_FLAGS SECCOMP_FILTER_FLAG_SPEC_ALLOW

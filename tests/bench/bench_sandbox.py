@@ -1,4 +1,4 @@
-"""What a sandbox costs besides exec, as root and as an ordinary user; what the broker costs per bind and per accept."""
+"""What a sandbox costs besides exec, as root and as an ordinary user; what the broker costs per bind, accept and datagram."""
 
 import os
 import re
@@ -27,7 +27,8 @@ def accept():
     held.append(s.accept()[0])
 for _ in range(400):
     c = socket.socket(); c.connect(s.getsockname()); held.append(c)
-print(timed(2000, bind) - timed(2000, plain), timed(400, accept))
+d = socket.socket(type=socket.SOCK_DGRAM)
+print(timed(2000, bind) - timed(2000, plain), timed(400, accept), timed(2000, lambda: d.sendto(b'x', ('127.0.0.1', 9))))
 """
 
 
@@ -50,8 +51,8 @@ def calls(directory):
     for name, deny in (("with the broker", ""), ("without", "notify")):
         rounds = [[float(word) for word in start(directory, False, "--address", "127.77.252.1", "--", "/usr/bin/python3",
                                                  "-c", CALLS, deny=deny).split()] for _ in range(ROUNDS)]
-        print("a bind, an accept from Python, %-16s %.1f us, %.1f us, medians of %d" % (
-            name, statistics.median(row[0] for row in rounds), statistics.median(row[1] for row in rounds), ROUNDS))
+        print("a bind, an accept, a datagram from Python, %-16s %s us, medians of %d" % (
+            name, ", ".join("%.1f" % statistics.median(column) for column in zip(*rounds)), ROUNDS))
 
 
 def bench_sandbox(place):

@@ -248,6 +248,57 @@ a.close(); d = socket.socket(type=socket.SOCK_DGRAM); d.connect(('127.0.0.1', 81
     assert result.stdout == "b'count' b'seen'\n127.0.0.1\n127.0.0.1\n", result
 
 
+@pytest.mark.environments("user", "container")
+@pytest.mark.parametrize("family,address", with_v6([("AF_INET", "127.0.0.1"), ("AF_INET6", "::1")]))
+def test_datagrams_that_name_an_own_port(brokered, deny, family, address):
+    """As statsd's clients send them. Each to its own server, the answer to the sender, errors as ever."""
+    script = """
+def server(port):
+    s = socket.socket(type=socket.SOCK_DGRAM); s.bind(('0.0.0.0', port)); s.settimeout(5); return s
+a, b = server(8125), server(8126)
+c = socket.socket(socket.%s, socket.SOCK_DGRAM); c.settimeout(5)
+print(c.sendto(b'one', (%r, 8125)), c.sendto(b'', (%r, 8126)), c.sendto(b'x' * 40000, (%r, 8126)))
+one, sender = a.recvfrom(99); print(one, a.sendto(b'seen', sender), c.recv(9), b.recv(9), len(b.recv(65536)))
+try: c.sendto(b'x' * 70000, (%r, 8125))
+except OSError as error: print(error.strerror)
+a.close(); print(c.sendto(b'gone', (%r, 8125)))
+""" % (family, *[address] * 5)
+    _, result = broker_python(brokered, script, deny=deny)
+    assert result.stdout == "3 0 40000\nb'one' 4 b'seen' b'' 40000\nMessage too long\n4\n", result
+
+
+@pytest.mark.environments("user", "container")
+def test_datagrams_to_the_host_go_there(brokered, deny):
+    """Also from an app that has ports of its own."""
+    script = """
+a = socket.socket(type=socket.SOCK_DGRAM); a.bind(('', 8125))
+c = socket.socket(type=socket.SOCK_DGRAM); c.settimeout(5)
+c.sendto(b'to the host', ('127.0.0.1', int(sys.argv[1]))); print(c.recv(9))
+"""
+    with socket.socket(type=socket.SOCK_DGRAM) as host:
+        host.bind(("127.0.0.1", 0))
+        host.settimeout(10)
+        process = brokered.start(PYTHON, "-c", SERVE + script, str(host.getsockname()[1]), deny=deny,
+                                 options=options(new_address()))
+        data, sender = host.recvfrom(99)
+        host.sendto(b"back", sender)
+        out, err = process.communicate(timeout=10)
+    assert data == b"to the host" and out == "b'back'\n", out + err
+
+
+@pytest.mark.environments("user")
+def test_a_server_is_not_forgotten_for_many_clients(brokered, deny):
+    """As a resolver does: a socket for each question. More of them than are remembered."""
+    script = """
+s = serve(socket.AF_INET, '127.0.0.1')
+for _ in range(600):
+    c = socket.socket(type=socket.SOCK_DGRAM); c.bind(('', 0)); c.close()
+c = socket.create_connection(('127.0.0.1', 3000)); print(c.getpeername()[0])
+"""
+    own, result = broker_python(brokered, script, deny=deny)
+    assert result.stdout == own + "\n", result
+
+
 def test_connect_without_waiting(brokered, deny):
     script = """
 import asyncio
