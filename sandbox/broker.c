@@ -8,7 +8,7 @@
 // for an internet socket between our look and the kernel's. Acceptable: whoever does that on
 // purpose exposes a port of its own developer's machine, and gains nothing inside. connect() may
 // reach everything anyway; it is continued unless the instance itself listens where it leads.
-#include "sandbox/broker_internal.h"
+#include "sandbox/broker.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -21,6 +21,7 @@
 
 #include "sandbox/base/cleanup.h"
 #include "sandbox/base/mem.h"
+#include "sandbox/broker_internal.h"
 
 #define NOTIF_SET_FLAGS    SECCOMP_IOW(4, __u64)
 #define NOTIF_SYNC_WAKE_UP 1ul
