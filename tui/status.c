@@ -109,6 +109,7 @@ static char *serving_text(const struct snapshot *snapshot, bool compact, enum st
     static const enum style styles[SERVING__COUNT] = {
         [SERVING_STARTING] = STYLE_BUSY, [SERVING_HEALTHY] = STYLE_GOOD,
         [SERVING_KEEPING] = STYLE_BAD,   [SERVING_FAILED] = STYLE_BAD,
+        [SERVING_ASLEEP] = STYLE_BUSY,   [SERVING_FORCED] = STYLE_BAD,
         [SERVING_STOPPING] = STYLE_BUSY,
     };
     *ret_style = styles[snapshot->serving];
@@ -123,6 +124,11 @@ static char *serving_text(const struct snapshot *snapshot, bool compact, enum st
                                     snapshot->serving_version);
     case SERVING_FAILED:
         return failed_text(snapshot, compact);
+    case SERVING_ASLEEP:
+        return str_dup(compact ? _("… asleep") : _("… asleep: wakes on a request (P-171)"));
+    case SERVING_FORCED:
+        return str_dup(compact ? _("! forced to sleep")
+                               : _("! forced to sleep, requests get 503 (P-171)"));
     case SERVING_STOPPING:
         return str_dup(_("… stopping"));
     default:

@@ -163,8 +163,10 @@ static const char *const command_names[COMMAND__COUNT] = {
 };
 
 static const char *const serving_names[SERVING__COUNT] = {
-    [SERVING_STARTING] = "starting", [SERVING_HEALTHY] = "healthy",   [SERVING_KEEPING] = "keeping",
-    [SERVING_FAILED] = "failed",     [SERVING_STOPPING] = "stopping",
+    [SERVING_STARTING] = "starting", [SERVING_HEALTHY] = "healthy",
+    [SERVING_KEEPING] = "keeping",   [SERVING_FAILED] = "failed",
+    [SERVING_ASLEEP] = "asleep",     [SERVING_FORCED] = "forced to sleep",
+    [SERVING_STOPPING] = "stopping",
 };
 
 const char *event_kind_name(enum event_kind kind)

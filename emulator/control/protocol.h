@@ -74,6 +74,8 @@ enum serving {        // the status line's first word
     SERVING_HEALTHY,
     SERVING_KEEPING, // last save failed; the old version keeps serving
     SERVING_FAILED,  // nothing serves, the last try failed
+    SERVING_ASLEEP,  // the next request wakes it (P-171)
+    SERVING_FORCED,  // it may not be woken yet
     SERVING_STOPPING,
     SERVING__COUNT,
 };

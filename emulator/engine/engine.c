@@ -21,6 +21,7 @@
 #include <unistd.h>
 
 #include "emulator/engine/functions.h"
+#include "emulator/engine/dozing.h"
 #include "emulator/engine/internal.h"
 #include "emulator/engine/remove.h"
 #include "emulator/engine/traffic.h"
@@ -240,7 +241,14 @@ static void on_request(void *context, const struct gateway_request *request)
     int64_t step = engine->latency_p50_us / 16 + 1;
     engine->latency_p50_us += request->total_us > engine->latency_p50_us ? step : -step;
     traffic_on_request(engine->traffic, request);
+    dozing_on_answered(engine);
     server_touch_snapshot(engine->server);
+}
+
+static void on_begin(void *context, const char *upstream_name)
+{
+    rollout_on_begin(context, upstream_name);
+    dozing_on_request(context);
 }
 
 static void on_gateway_notice(void *context, const char *upstream_name, const char *rule,
@@ -266,7 +274,8 @@ static int start_gateway(struct engine *engine, struct error *error)
         .patient = engine->options.debug,
         .capture = true,
         .context = engine,
-        .on_begin = rollout_on_begin,
+        .on_asleep = dozing_on_asleep,
+        .on_begin = on_begin,
         .on_request = on_request,
         .on_drained = rollout_on_drained,
         .on_notice = on_gateway_notice,
@@ -450,6 +459,7 @@ static int start_pipeline(struct engine *engine, struct error *error)
         (claim_project(engine, error) < 0 || start_gateway(engine, error) < 0)) {
         return -1;
     }
+    dozing_begin(engine);
     if (start_tree(engine, error) < 0) {
         return -1;
     }
@@ -578,6 +588,7 @@ static void release(struct engine *engine)
     if (engine->tree) {
         deployment_cancel(engine);
     }
+    dozing_release(engine);
     rollout_release(engine);
     tree_free(engine->tree);
     engine->tree = NULL;

@@ -48,6 +48,7 @@ _Static_assert(STAGE__COUNT == SNAPSHOT_STAGES, "the snapshot shows every stage"
 
 struct functions;
 struct installer;
+struct dozing;
 struct traffic;
 struct journal;
 
@@ -159,6 +160,7 @@ struct engine {
     struct build_leases leases; // on all that instances were made of
     struct running *runnings;
     struct rollout *rollout; // NULL: a mode without instances
+    struct dozing *dozing;   // NULL: nothing sleeps
     unsigned address_counter;
     uint16_t reached[16]; // ports of this machine's services that the app uses (P-216)
     size_t reached_count;
@@ -267,6 +269,9 @@ void rollout_restart(struct engine *engine, struct error *error);
 // P-131: the platform moves an instance: the oldest.
 void rollout_reschedule(struct engine *engine, struct error *error);
 void rollout_stop(struct engine *engine, int64_t grace_ms);
+// P-171: nothing shall run, until a request comes; nothing is started of itself.
+void rollout_sleep(struct engine *engine);
+void rollout_wake(struct engine *engine);
 void rollout_release(struct engine *engine);
 // The newest that serves. NULL: nothing does.
 struct running *rollout_serving(const struct engine *engine);

@@ -407,6 +407,16 @@ void rollout_reschedule(struct engine *engine, struct error *error)
     }
 }
 
+void rollout_sleep(struct engine *engine)
+{
+    feed(engine, (struct fleet_event){.kind = FLEET_SLEEP}, NULL);
+}
+
+void rollout_wake(struct engine *engine)
+{
+    feed(engine, (struct fleet_event){.kind = FLEET_WAKE}, NULL);
+}
+
 // ---- all of them ----
 
 void rollout_stop(struct engine *engine, int64_t grace_ms)

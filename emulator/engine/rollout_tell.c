@@ -2,6 +2,7 @@
 
 #include <stdio.h>
 
+#include "emulator/engine/dozing.h"
 #include "emulator/engine/internal.h"
 #include "emulator/engine/rollout.h"
 #include "emulator/engine/running.h"
@@ -131,11 +132,13 @@ void rollout_tell(struct engine *engine, const struct fleet_action *action,
     switch (action->tell) {
     case FLEET_TELL_SERVES:
         tell_serves(engine, action);
+        dozing_on_serves(engine);
         break;
     case FLEET_TELL_DIED:
     case FLEET_TELL_NOT_AGAIN:
         engine->failure_stage = reason->stage;
         crash_tell(engine, &action->step, &reason->error);
+        dozing_on_died(engine);
         break;
     case FLEET_TELL_RENEWED:
         tell_renewed(engine, action);

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "emulator/engine/functions.h"
+#include "emulator/engine/dozing.h"
 #include "emulator/engine/internal.h"
 #include "emulator/engine/traffic.h"
 #include "emulator/limits/limits.h"
@@ -50,6 +51,10 @@ static enum serving judge_serving(const struct engine *engine, const struct runn
     bool failed = engine->failure.kind != ERROR_NONE;
     if (engine->stopping) {
         return SERVING_STOPPING;
+    }
+    if (!serving && !engine->deployment.active &&
+        (dozing_state(engine) == DOZE_ASLEEP || dozing_state(engine) == DOZE_FORCED)) {
+        return dozing_state(engine) == DOZE_ASLEEP ? SERVING_ASLEEP : SERVING_FORCED;
     }
     if (serving) {
         return failed ? SERVING_KEEPING : SERVING_HEALTHY;

@@ -6,7 +6,8 @@
 #include "sandbox/base/cleanup.h"
 
 static const struct instance_size sizes[] = {
-#define SIZE(name, memory_mb, cpu_milli, cpus, staging) {name, memory_mb, cpu_milli, cpus, staging},
+#define SIZE(name, memory_mb, cpu_milli, cpus, staging, sleeps)                                    \
+    {name, memory_mb, cpu_milli, cpus, staging, sleeps},
 #include "emulator/limits/sizes.def"
 #undef SIZE
 };

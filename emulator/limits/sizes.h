@@ -12,6 +12,7 @@ struct instance_size {
     int64_t cpu_milli;
     int cpus;     // LEANCLOUD_AVAILABLE_CPUS
     bool staging; // trial instances have none
+    bool sleeps;  // without requests
 };
 
 // NULL name: the default. NULL if there is no such size.

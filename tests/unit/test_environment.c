@@ -317,9 +317,11 @@ static void sizes_are_rows(void **state)
 {
     (void)state;
     static const struct instance_size rows[] = {
-        {"standard-512", 512, 1000, 1, true},   {"standard-1024", 1024, 1000, 1, true},
-        {"standard-2048", 2048, 1000, 1, true}, {"standard-4096", 4096, 1000, 1, true},
-        {"trial", 256, 500, 1, false}, // P-170
+        {"standard-512", 512, 1000, 1, true, false},
+        {"standard-1024", 1024, 1000, 1, true, false},
+        {"standard-2048", 2048, 1000, 1, true, false},
+        {"standard-4096", 4096, 1000, 1, true, false},
+        {"trial", 256, 500, 1, false, true}, // P-170
     };
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         const struct instance_size *size = instance_size_find(rows[i].name);
@@ -327,6 +329,7 @@ static void sizes_are_rows(void **state)
         assert_int_equal(size->memory_mb, rows[i].memory_mb);
         assert_int_equal(size->cpu_milli, rows[i].cpu_milli);
         assert_int_equal(size->staging, rows[i].staging);
+        assert_int_equal(size->sleeps, rows[i].sleeps);
         assert_non_null(strstr(instance_size_names(), rows[i].name));
     }
     assert_string_equal(instance_size_find(NULL)->name, "standard-512");

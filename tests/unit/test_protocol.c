@@ -315,6 +315,8 @@ static void test_names(void **state)
     assert_int_equal(command_from_name(NULL), COMMAND__COUNT);
     assert_string_equal(event_kind_prefix(EVENT_INSTANCE), "start");
     assert_string_equal(serving_name(SERVING_KEEPING), "keeping");
+    assert_string_equal(serving_name(SERVING_ASLEEP), "asleep");
+    assert_string_equal(serving_name(SERVING_FORCED), "forced to sleep");
     assert_string_equal(event_kind_name(EVENT__COUNT), "unknown");
 }
 

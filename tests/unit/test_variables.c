@@ -192,9 +192,11 @@ static void each_size_has_its_memory_and_processors(void **state)
 {
     (void)state;
     static const struct instance_size sizes[] = {
-        {"standard-512", 512, 1000, 1, true},   {"standard-1024", 1024, 1000, 1, true},
-        {"standard-2048", 2048, 1000, 1, true}, {"standard-4096", 4096, 1000, 1, true},
-        {"trial", 256, 500, 1, false},
+        {"standard-512", 512, 1000, 1, true, false},
+        {"standard-1024", 1024, 1000, 1, true, false},
+        {"standard-2048", 2048, 1000, 1, true, false},
+        {"standard-4096", 4096, 1000, 1, true, false},
+        {"trial", 256, 500, 1, false, true},
     }; // P-170
     for (size_t i = 0; i < ARRAY_LEN(sizes); i++) {
         const struct instance_size *found = instance_size_find(sizes[i].name);
@@ -203,6 +205,7 @@ static void each_size_has_its_memory_and_processors(void **state)
         assert_int_equal(found->cpu_milli, sizes[i].cpu_milli);
         assert_int_equal(found->cpus, sizes[i].cpus);
         assert_int_equal(found->staging, sizes[i].staging);
+        assert_int_equal(found->sleeps, sizes[i].sleeps);
     }
     assert_string_equal(instance_size_find(NULL)->name, "standard-512");
 }
