@@ -8,6 +8,7 @@
 
 #include "emulator/engine/internal.h"
 #include "emulator/engine/running.h"
+#include "emulator/formats/http1.h"
 #include "emulator/health/words.h"
 #include "emulator/limits/texts.h"
 #include "sandbox/base/cleanup.h"
@@ -50,6 +51,30 @@ static void announce_probe(struct running *running, const struct health_probe_re
     announce(running->engine, &event);
 }
 
+static void announce_rule(struct engine *engine, const struct health_probe_result *result, int rule,
+                          const char *follows)
+{
+    const struct http1_rule_row *row = &http1_rules[rule];
+    auto_free char *text =
+        str_printf(_("the answer to %s: %s; %s"), result->path, _(row->text), follows);
+    announce_diagnostic(engine, &(struct diagnostic){.severity = DIAGNOSTIC_WARNING,
+                                                     .rule = (char *)(uintptr_t)row->source,
+                                                     .text = text});
+}
+
+// verify has no balancer in front of the app: what that would make of its answer is said here.
+static void announce_framing(struct engine *engine, const struct health_probe_result *result)
+{
+    for (int rule = 1; rule < HTTP1_RULE__COUNT; rule++) {
+        if (result->bent >> rule & 1) {
+            announce_rule(engine, result, rule, _("the balancer bends it into shape"));
+        }
+    }
+    if (result->unreadable) {
+        announce_rule(engine, result, result->unreadable, _("behind the balancer that is a 502"));
+    }
+}
+
 static void take_healthy_round(struct running *running, const struct health_round *round)
 {
     struct engine *engine = running->engine;
@@ -68,6 +93,9 @@ static void take_healthy_round(struct running *running, const struct health_roun
     }
     running->bad_rounds = 0;
     announce_probe(running, good, "healthy");
+    if (engine->mode == MODE_VERIFY) {
+        announce_framing(engine, good);
+    }
     announce_cloud(engine, TEXT_INSTANCE_STARTED, good->body);
     rollout_take_over(running);
 }

@@ -50,6 +50,8 @@ static void on_answer(void *context, const struct web_answer *answer)
     struct health_probe_result *result = probe->result;
     probe->call = NULL;
     result->duration_us = answer->duration_us;
+    result->bent = answer->bent;
+    result->unreadable = answer->unreadable;
     const char *location = web_answer_header(answer, "Location");
     snprintf(result->location, sizeof result->location, "%s", location ? location : "");
     // A body that has no end (a stream on the home page) is an answer; one that broke off is none.

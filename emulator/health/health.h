@@ -31,6 +31,8 @@ struct health_probe_result {
     char sdk_runtime[32]; // "cpython-3.7.1"
     char sdk_version[32];
     int64_t duration_us;
+    uint64_t bent;  // what the balancer would bend of its head, and
+    int unreadable; // what it could not read: rules of formats/http1.h
 };
 
 // Pure: body, is_sdk_ping, sdk_runtime and sdk_version from the bytes of an answer's body (its

@@ -11,6 +11,7 @@
 #include <sys/epoll.h>
 #include <sys/socket.h>
 
+#include "emulator/formats/http1.h"
 #include "sandbox/base/buf.h"
 #include "sandbox/base/cleanup.h"
 #include "sandbox/base/clock.h"
@@ -23,6 +24,7 @@ struct web_call {
     CURL *easy;
     struct curl_slist *sent;
     struct strlist headers;
+    struct buf head; // as it came
     struct buf body;
     bool is_cut;
     bool is_done;
@@ -146,8 +148,12 @@ static size_t on_header(char *bytes, size_t size, size_t count, void *context)
     }
     if (text_len > 5 && strncmp(bytes, "HTTP/", 5) == 0) {
         strlist_clear(&call->headers); // what came with a 1xx is not the answer's
+        buf_release(&call->head);
     } else if (text_len > 0 && call->headers.count < WEB_HEADERS_MAX) {
         strlist_take(&call->headers, str_dup_len(bytes, text_len));
+    }
+    if (call->head.len < HTTP1_HEAD_MAX) {
+        buf_add(&call->head, bytes, len);
     }
     return len;
 }
@@ -227,6 +233,7 @@ static void free_call(struct web_call *call)
     }
     curl_slist_free_all(call->sent);
     strlist_clear(&call->headers);
+    buf_release(&call->head);
     buf_release(&call->body);
     free(call);
 }
@@ -296,13 +303,23 @@ static void describe_failure(const struct web_call *call, char *out, size_t size
     }
 }
 
+// libcurl bears with much; whether the balancer would is the lexer's to say.
+static void read_head(const struct web_call *call, struct web_answer *answer)
+{
+    struct http1_head head;
+    http1_head_init(&head, HTTP1_APP, false);
+    http1_head_feed(&head, call->head.data ? call->head.data : "", call->head.len);
+    answer->bent = head.reported;
+    answer->unreadable = (int)head.error;
+}
+
 static void answer(struct web_call *call)
 {
     char failure[CURL_ERROR_SIZE];
     long status = 0;
     curl_easy_getinfo(call->easy, CURLINFO_RESPONSE_CODE, &status);
     describe_failure(call, failure, sizeof failure);
-    const struct web_answer answer = {
+    struct web_answer answer = {
         .status = (int)status,
         .is_complete = call->result == CURLE_OK,
         .is_timeout = call->result == CURLE_OPERATION_TIMEDOUT,
@@ -314,6 +331,7 @@ static void answer(struct web_call *call)
         .headers = &call->headers,
         .duration_us = call->duration_us,
     };
+    read_head(call, &answer);
     unlink_call(call); // first: the callback may ask, cancel and free as it likes
     call->request.on_answer(call->request.context, &answer);
 }

@@ -36,6 +36,10 @@ struct web_answer {
     const char *body;    // never NULL; a NUL byte follows
     size_t body_len;
     const struct strlist *headers; // "Name: value", without the line's end
+    // The head as our own lexer reads an app's (formats/http1.h): what it would bend, bit
+    // 1 << enum http1_rule, and by which rule it cannot be read at all (0: it can).
+    uint64_t bent;
+    int unreadable;
     int64_t duration_us;
 };
 

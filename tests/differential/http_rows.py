@@ -37,6 +37,8 @@ ROWS = {
         ("No answer within 60 s is 504.", [LIMITS + "test_no_answer_in_time"]),
         ("Answers and bodies pass as they come, event streams too.", [PLAIN + "test_streams_as_it_comes"]),
         ("A client that goes away ends its request at the app.", [PLAIN + "test_client_gone_closes_upstream"]),
+        ("What is bent or refused of an answer is an event, and a finding of verify.",
+         ["e2e/test_bent_answers.py::test_a_bad_answer_is_a_finding_and_an_event"]),
         ("A switch to another protocol, and what stays without one.", [PLAIN + "test_websocket"]),
     ],
     "Fields": [

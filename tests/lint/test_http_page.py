@@ -41,5 +41,5 @@ def test_every_source_of_a_rule_is_among_the_cases():
 def test_the_tests_that_are_named_are_there():
     named = [test for rows in http_rows.ROWS.values() for _, tests in rows for test in tests]
     missing = [test for test in named for file, name in [test.split("::")]
-               if "static void %s(void **state)" % name not in text("tests/" + file)]
+               if not re.search(r"(static void|^def) %s\(" % name, text("tests/" + file), re.MULTILINE)]
     assert named and not missing, lines(missing)

@@ -9,6 +9,7 @@
 #include <sys/socket.h>
 #include <sys/wait.h>
 
+#include "emulator/formats/http1.h"
 #include "emulator/web/web.h"
 #include "sandbox/base/buf.h"
 #include "sandbox/base/cleanup.h"
@@ -63,6 +64,10 @@ static void serve_one(int fd)
         say(fd, "HTTP/1.1 302 Found\r\nLocation: /echo\r\nContent-Length: 0\r\n\r\n");
     } else if (strstr(request, " /broken ")) {
         say(fd, "HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nabc");
+    } else if (strstr(request, " /bent ")) {
+        say(fd, "HTTP/1.1 200 OK\nX : y\nContent-Length: 0\n\n");
+    } else if (strstr(request, " /unreadable ")) {
+        say(fd, "HTTP/1.1 200 OK\r\nContent-Length: 0\r\nContent-Length: 1\r\n\r\n");
     } else if (strstr(request, " /hold ")) {
         poll(NULL, 0, -1);
     } else if (!strstr(request, " /close ")) {
@@ -270,6 +275,28 @@ static void test_what_comes_back(void **state)
     }
 }
 
+// What the balancer would bend of it, or could not read.
+static void test_a_head_that_is_not_right(void **state)
+{
+    static const struct {
+        const char *target;
+        uint64_t bent;
+        int unreadable;
+    } rows[] = {
+        {"/redirect", 0, HTTP1_RULE_NONE},
+        {"/bent", 1u << HTTP1_RULE_BARE_LF | 1u << HTTP1_RULE_NAME_BLANK, HTTP1_RULE_NONE},
+        {"/unreadable", 0, HTTP1_RULE_LENGTH_DIFFERS},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        struct asked *asked = mem_alloc(sizeof *asked);
+        struct web_request request = request_for(*state, rows[i].target, asked);
+        ask(asked, &request);
+        assert_int_equal(asked->last.bent, rows[i].bent);
+        assert_int_equal(asked->last.unreadable, rows[i].unreadable);
+        free(asked);
+    }
+}
+
 static void test_nobody_listens(void **state)
 {
     (void)state;
@@ -328,8 +355,11 @@ static void test_cancelled_and_freed(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_what_is_sent),        cmocka_unit_test(test_what_comes_back),
-        cmocka_unit_test(test_nobody_listens),      cmocka_unit_test(test_many_side_by_side),
+        cmocka_unit_test(test_what_is_sent),
+        cmocka_unit_test(test_what_comes_back),
+        cmocka_unit_test(test_a_head_that_is_not_right),
+        cmocka_unit_test(test_nobody_listens),
+        cmocka_unit_test(test_many_side_by_side),
         cmocka_unit_test(test_cancelled_and_freed),
     };
     return cmocka_run_group_tests(tests, start_server, stop_server);
