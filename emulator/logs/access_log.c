@@ -73,28 +73,65 @@ static void add_escaped(struct buf *out, const char *bytes, size_t len)
     }
 }
 
-static void add_text(struct buf *out, const char *name, const char *bytes, size_t len)
+// A member whose name and punctuation stand in one literal: `,"method":"`.
+static void add_text(struct buf *out, const char *lead, size_t lead_len, const char *bytes,
+                     size_t len)
 {
-    buf_adds(out, ",\"");
-    buf_adds(out, name);
-    buf_adds(out, "\":\"");
+    buf_add(out, lead, lead_len);
     add_escaped(out, bytes, len);
     buf_add(out, "\"", 1);
 }
+#define LITERAL(text) (text), sizeof(text) - 1
 
-static void add_string(struct buf *out, const char *name, const char *text)
+static void add_string(struct buf *out, const char *lead, size_t lead_len, const char *text)
 {
-    add_text(out, name, text ? text : "", text ? strlen(text) : 0);
+    add_text(out, lead, lead_len, text ? text : "", text ? strlen(text) : 0);
+}
+
+// printf(3) takes several times as long, and every request pays.
+static void add_number(struct buf *out, const char *lead, size_t lead_len, uint64_t value)
+{
+    char digits[24];
+    size_t at = sizeof digits;
+    do {
+        digits[--at] = (char)('0' + value % 10);
+        value /= 10;
+    } while (value);
+    buf_add(out, lead, lead_len);
+    buf_add(out, digits + at, sizeof digits - at);
+}
+
+// Exactly `digits` of them.
+static void add_digits(struct buf *out, int64_t value, size_t digits, const char *behind)
+{
+    char text[8];
+    for (size_t at = digits; at > 0; at--, value /= 10) {
+        text[at - 1] = (char)('0' + value % 10);
+    }
+    buf_add(out, text, digits);
+    buf_adds(out, behind);
 }
 
 static void add_time(struct buf *out, int64_t wall_ms)
 {
     time_t seconds = (time_t)(wall_ms / 1000);
     struct tm parts = {0};
-    char text[32] = "";
     gmtime_r(&seconds, &parts);
-    strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%S", &parts);
-    buf_addf(out, "{\"time\":\"%s.%03dZ\"", text, (int)(wall_ms % 1000));
+    buf_adds(out, "{\"time\":\"");
+    add_digits(out, parts.tm_year + 1900, 4, "-");
+    add_digits(out, parts.tm_mon + 1, 2, "-");
+    add_digits(out, parts.tm_mday, 2, "T");
+    add_digits(out, parts.tm_hour, 2, ":");
+    add_digits(out, parts.tm_min, 2, ":");
+    add_digits(out, parts.tm_sec, 2, ".");
+    add_digits(out, wall_ms % 1000, 3, "Z\"");
+}
+
+static void add_ms(struct buf *out, const char *lead, size_t lead_len, int64_t us)
+{
+    add_number(out, lead, lead_len, (uint64_t)(us / 1000));
+    buf_add(out, ".", 1);
+    add_digits(out, us % 1000, 3, "");
 }
 
 bool access_line(struct buf *out, const struct access_entry *entry)
@@ -103,23 +140,22 @@ bool access_line(struct buf *out, const struct access_entry *entry)
         return false;
     }
     add_time(out, entry->wall_ms);
-    add_string(out, "instanceName", entry->instance);
-    add_string(out, "method", entry->method);
-    add_string(out, "url", entry->url);
-    add_string(out, "host", entry->host);
-    buf_addf(out,
-             ",\"status\":%d,\"durationMs\":%lld.%03d,\"firstByteMs\":%lld.%03d,"
-             "\"requestBytes\":%llu,\"responseBytes\":%llu,\"retries\":%u",
-             entry->status, (long long)(entry->total_us / 1000), (int)(entry->total_us % 1000),
-             (long long)(entry->first_byte_us / 1000), (int)(entry->first_byte_us % 1000),
-             (unsigned long long)entry->request_bytes, (unsigned long long)entry->response_bytes,
-             entry->retries);
-    add_string(out, "rule", entry->rule);
-    add_string(out, "client", entry->client);
-    add_text(out, "userAgent", entry->user_agent.bytes, entry->user_agent.len);
-    add_text(out, "referer", entry->referer.bytes, entry->referer.len);
+    add_string(out, LITERAL(",\"instanceName\":\""), entry->instance);
+    add_string(out, LITERAL(",\"method\":\""), entry->method);
+    add_string(out, LITERAL(",\"url\":\""), entry->url);
+    add_string(out, LITERAL(",\"host\":\""), entry->host);
+    add_number(out, LITERAL(",\"status\":"), (uint64_t)entry->status);
+    add_ms(out, LITERAL(",\"durationMs\":"), entry->total_us);
+    add_ms(out, LITERAL(",\"firstByteMs\":"), entry->first_byte_us);
+    add_number(out, LITERAL(",\"requestBytes\":"), entry->request_bytes);
+    add_number(out, LITERAL(",\"responseBytes\":"), entry->response_bytes);
+    add_number(out, LITERAL(",\"retries\":"), entry->retries);
+    add_string(out, LITERAL(",\"rule\":\""), entry->rule);
+    add_string(out, LITERAL(",\"client\":\""), entry->client);
+    add_text(out, LITERAL(",\"userAgent\":\""), entry->user_agent.bytes, entry->user_agent.len);
+    add_text(out, LITERAL(",\"referer\":\""), entry->referer.bytes, entry->referer.len);
     if (entry->replay_of) {
-        buf_addf(out, ",\"replayOf\":%llu", (unsigned long long)entry->replay_of);
+        add_number(out, LITERAL(",\"replayOf\":"), entry->replay_of);
     }
     return buf_adds(out, "}\n");
 }
@@ -216,9 +252,8 @@ static void prune(struct access_log *log, bool for_want_of_room)
     for (size_t i = 0; i < files.count; i++) {
         total += files.items[i].bytes;
     }
-    time_t now = time(NULL);
     char oldest_day[ACCESS_DAY_SIZE];
-    clock_format_day(((int64_t)now * 1000) - (int64_t)log->max_days * DAY_MS, oldest_day);
+    clock_format_day(clock_wall_ms() - (int64_t)log->max_days * DAY_MS, oldest_day);
     while (files.count && (total + log->segment_bytes > log->max_bytes ||
                            strcmp(files.items[0].day, oldest_day) < 0)) {
         total -= files.items[0].bytes;

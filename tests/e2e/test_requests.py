@@ -2,8 +2,9 @@
 
 import json
 import os
-import socket
+import re
 import shutil
+import socket
 import subprocess
 
 import pytest
@@ -17,6 +18,8 @@ def application(environ, start_response):
     path = environ["PATH_INFO"]
     body = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
     print("saw " + environ["REQUEST_METHOD"] + " " + path)
+    for number in range(1, 41 if path == "/lines" else 1):
+        sys.stderr.write("line %d of \033[31m40\033[0m\\n" % number)
     status = path.strip("/") if path.strip("/").isdigit() else "200"
     headers = sorted((name, value) for name, value in environ.items() if name.startswith("HTTP_X_T"))
     start_response(status + " Said", [("Content-Type", "application/json"), ("Set-Cookie", "sid=tops3cret")])
@@ -112,7 +115,7 @@ def on_the_screen(instance, talk, place, screen):
     shown.type("q")
 
 
-@pytest.mark.contract("P-122")
+@pytest.mark.contract("P-122", "P-123", "P-124", "P-125")
 def test_recorded_shown_sent_again_and_logged(served, run, place, screen):
     instance, talk = served
     assert talk("requests")["last"] == 0  # health checks do not count
@@ -167,6 +170,15 @@ def test_recorded_shown_sent_again_and_logged(served, run, place, screen):
     assert not refused["ok"] and "65536 of 100000" in refused["error"]["message"]
     assert not talk("replay", request=77)["ok"]
 
+    # What the app says, followed while it runs.
+    with subprocess.Popen(place.command("logs", "-f", "-l", "1", instance.root), env=place.env,
+                          stdout=subprocess.PIPE) as following:
+        instance.http("/lines")
+        for line in following.stdout:
+            if b"line 40" in line:
+                break
+        following.terminate()
+
     # On disk, by day, also when nothing runs, without secrets.
     root, last = instance.root, talk("requests")["last"]
     assert instance.stop() == 0
@@ -175,7 +187,7 @@ def test_recorded_shown_sent_again_and_logged(served, run, place, screen):
     assert done.returncode == 0 and done.stderr == "" and len(lines) == last >= 9
     assert lines[0]["url"] == "/a?b=c&password=***" and lines[0]["instanceName"] == "web1"
     assert [line["status"] for line in lines[:5]] == [200, 404, 400, 200, 200]
-    assert [line.get("replayOf") for line in lines[-4:]] == [1, 2, 3, 4] and "replayOf" not in lines[0]
+    assert [line.get("replayOf") for line in lines[-5:]] == [1, 2, 3, 4, None] and "replayOf" not in lines[0]
     assert "k3y" not in done.stdout and "tops3cret" not in done.stdout
     day = lines[0]["time"][:10]  # TZ is UTC
     assert run("logs", "--access", "--from", day, "--to", day, root).stdout == done.stdout
@@ -184,3 +196,19 @@ def test_recorded_shown_sent_again_and_logged(served, run, place, screen):
         done.stdout.splitlines()[-1:]
     assert run("logs", "--access", "-l", "2", root).stdout.splitlines() == done.stdout.splitlines()[-2:]
     assert run("logs", "--access", "--from", "yesterday", root).returncode == 2
+    printed_as_the_tool_does(run, root, day)
+
+
+def printed_as_the_tool_does(run, root, day):
+    """The app's lines, when nothing runs; run() has made \\n of \\r\\n."""
+    text = run("logs", root).stdout.splitlines()
+    assert len(text) == 30 and re.fullmatch(r"web1  \d\d:\d\d:\d\d  line 40 of 40", text[-1])
+    assert run("logs", "-l", "2", root).stdout.splitlines() == text[-2:]
+    every = run("logs", "-l", "2", "--from", day, root).stdout.splitlines()  # then -l says nothing
+    assert len(every) > 40 and every[-30:] == text
+    assert run("logs", "--to", "2020-01-01", root).stdout == ""
+    objects = [json.loads(line) for line in run("logs", "--format", "json", "-l", "41", root).stdout.splitlines()]
+    assert [each["content"] for each in objects[:2]] == ["saw GET /lines", "line 1 of 40"]
+    assert [each["stream"] for each in objects[:2]] == ["stdout", "stderr"]
+    assert set(objects[0]) == {"instanceName", "content", "type", "time", "groupName", "prod", "stream", "id"}
+    assert objects[0]["instanceName"] == "web1" and objects[0]["time"].startswith(day)
