@@ -8,6 +8,7 @@
 
 #include "emulator/control/protocol.h"
 #include "sandbox/base/cleanup.h"
+#include "sandbox/base/clock.h"
 #include "sandbox/base/i18n.h"
 #include "sandbox/base/json.h"
 #include "sandbox/base/mem.h"
@@ -66,6 +67,17 @@ static void print_functions(const struct snapshot *snapshot)
     }
 }
 
+static void print_loop(const struct snapshot *snapshot)
+{
+    char since[9], next[9];
+    if (snapshot->crash_deaths > 0) {
+        clock_format_hms(snapshot->crash_since_ms, since);
+        clock_format_hms(snapshot->crash_next_ms, next);
+        printf("  %-10s %lld deaths since %s, next try at %s\n", "crash loop",
+               (long long)snapshot->crash_deaths, since, next);
+    }
+}
+
 static void print_status(const struct snapshot *snapshot)
 {
     printf("%s: %s\n", snapshot->project, serving_name(snapshot->serving));
@@ -83,6 +95,7 @@ static void print_status(const struct snapshot *snapshot)
     if (*snapshot->failure) {
         printf("  %-10s %s: %s\n", "failed", snapshot->failure_stage, snapshot->failure);
     }
+    print_loop(snapshot);
 }
 
 int cmd_status(struct command *command)

@@ -1,5 +1,5 @@
-// What: why it is, or is not, healthy: rule, the cloud's own sentence, the way out; below them the
-// last probes.
+// What: why it is, or is not, healthy: rule, the cloud's own sentence, the way out; when it is
+// tried or checked again; below them the last probes.
 #include "tui/pane.h"
 
 #include <stdlib.h>
@@ -13,7 +13,8 @@
 
 #define LABEL_COLS    9
 #define PATH_COLS     20
-#define PATH_COLS_MIN 6  // on narrow screens
+#define PATH_COLS_MIN 6 // on narrow screens
+#define NARROW_COLS   50
 #define PROBE_COLS    60 // of a row with the full path, up to the verdict's end
 #define TEXT_COLS_MIN 8  // less tells nothing
 
@@ -60,19 +61,69 @@ static int draw_reason(struct canvas *canvas, struct rect rect, int row, const c
     return draw_wrapped(canvas, area, style, text);
 }
 
-static int draw_failure(const struct snapshot *snapshot, struct canvas *canvas, struct rect rect)
+static int draw_failure(const struct snapshot *snapshot, struct canvas *canvas, struct rect rect,
+                        int row)
 {
     if (!*snapshot->failure) {
-        return rect.row;
+        return row;
     }
     auto_free char *rule = *snapshot->failure_rule
                                ? str_printf("%s: %s", snapshot->failure_rule, snapshot->failure)
                                : str_dup(snapshot->failure);
     const char *label = *snapshot->failure_rule ? _("rule") : _("why");
-    int row = draw_reason(canvas, rect, rect.row, label, STYLE_BAD, rule);
+    row = draw_reason(canvas, rect, row, label, STYLE_BAD, rule);
     row = draw_reason(canvas, rect, row, _("cloud"), STYLE_NORMAL, snapshot->failure_cloud);
     row = draw_reason(canvas, rect, row, _("mend"), STYLE_GOOD, snapshot->failure_mend);
     return row + 1;
+}
+
+static char *loop_text(const struct snapshot *snapshot)
+{
+    char since[9], next[9];
+    clock_format_hms(snapshot->crash_since_ms, since);
+    clock_format_hms(snapshot->crash_next_ms, next);
+    return str_printf(_("crash loop: %lld deaths since %s; next try at %s, or with the next save"),
+                      (long long)snapshot->crash_deaths, since, next);
+}
+
+static const char *healthy_path(const struct snapshot *snapshot)
+{
+    for (int64_t i = snapshot->probe_count; i-- > 0;) {
+        if (strcmp(snapshot->probes[i].verdict, "healthy") == 0) {
+            return snapshot->probes[i].path;
+        }
+    }
+    return NULL;
+}
+
+static char *checks_text(const struct snapshot *snapshot)
+{
+    char next[9];
+    const char *path = healthy_path(snapshot);
+    clock_format_hms(snapshot->check_next_ms, next);
+    if (snapshot->check_failures > 0) {
+        return str_printf(
+            _("%lld of %lld checks failed in a row, then it is restarted; next at %s"),
+            (long long)snapshot->check_failures, (long long)snapshot->check_failures_max, next);
+    }
+    return path ? str_printf(_("healthy by %s; next check at %s"), path, next)
+                : str_printf(_("next check at %s"), next);
+}
+
+// What is going to happen, and when.
+static int draw_outlook(const struct snapshot *snapshot, struct canvas *canvas, struct rect rect,
+                        int row)
+{
+    if (snapshot->crash_deaths > 0) {
+        auto_free char *text = loop_text(snapshot);
+        return draw_reason(canvas, rect, row, _("try"), STYLE_BAD, text) + 1;
+    }
+    if (snapshot->check_next_ms > 0) {
+        auto_free char *text = checks_text(snapshot);
+        enum style style = snapshot->check_failures > 0 ? STYLE_WARN : STYLE_GOOD;
+        return draw_reason(canvas, rect, row, _("check"), style, text) + 1;
+    }
+    return row;
 }
 
 static void describe_verdict(const struct snapshot_probe *probe, enum style *ret_style,
@@ -122,10 +173,11 @@ static void draw_probe(const struct snapshot_probe *probe, struct canvas *canvas
         canvas_text(canvas, row, col, end, STYLE_BAD, "  –");
     }
     col += 4;
-    if (probe->ms >= 0 && probe->status > 0) {
+    bool narrow = rect.cols < NARROW_COLS; // the verdict is worth more than its duration
+    if (probe->ms >= 0 && probe->status > 0 && !narrow) {
         canvas_textf(canvas, row, col, end, STYLE_DIM, "%5lld ms", (long long)probe->ms);
     }
-    col = canvas_text(canvas, row, col + 10, end, style, word);
+    col = canvas_text(canvas, row, narrow ? col : col + 10, end, style, word);
     if (*probe->text && col + 2 + TEXT_COLS_MIN <= end) {
         canvas_text_cut(canvas, row, col + 2, end, STYLE_DIM, probe->text);
     }
@@ -136,7 +188,8 @@ static void draw(const void *state, const struct pane_model *model, struct canva
 {
     (void)state;
     const struct snapshot *snapshot = model->snapshot;
-    int row = draw_failure(snapshot, canvas, rect);
+    int row = draw_outlook(snapshot, canvas, rect, rect.row);
+    row = draw_failure(snapshot, canvas, rect, row);
     int room = rect.row + rect.rows - row;
     int count = (int)snapshot->probe_count;
     if (count == 0 && room > 0) {

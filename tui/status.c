@@ -6,6 +6,7 @@
 
 #include "sandbox/base/buf.h"
 #include "sandbox/base/cleanup.h"
+#include "sandbox/base/clock.h"
 #include "sandbox/base/i18n.h"
 #include "sandbox/base/mem.h"
 
@@ -87,8 +88,21 @@ static char *starting_text(const struct snapshot *snapshot, bool compact)
     return str_printf("… %s", activity);
 }
 
+static char *loop_text(const struct snapshot *snapshot, bool compact)
+{
+    char next[9];
+    clock_format_hms(snapshot->crash_next_ms, next);
+    long long deaths = snapshot->crash_deaths;
+    return compact ? str_printf(_("✗ crash loop: %lld deaths"), deaths)
+                   : str_printf(_("✗ crash loop: %lld deaths, next try %s; save to try now"),
+                                deaths, next);
+}
+
 static char *failed_text(const struct snapshot *snapshot, bool compact)
 {
+    if (snapshot->crash_deaths > 0) {
+        return loop_text(snapshot, compact);
+    }
     if (*snapshot->install_offer && strcmp(snapshot->failure_stage, "python") == 0) {
         return compact ? str_printf(_("✗ no Python %s"), snapshot->install_offer)
                        : str_printf(_("✗ Python %s is not here; %s installs it"),
@@ -115,6 +129,13 @@ static char *serving_text(const struct snapshot *snapshot, bool compact, enum st
     *ret_style = styles[snapshot->serving];
     switch (snapshot->serving) {
     case SERVING_HEALTHY:
+        if (snapshot->check_failures > 0) {
+            *ret_style = STYLE_WARN;
+            return str_printf(compact ? _("! %lld of %lld checks failed")
+                                      : _("! %lld of %lld checks in a row failed; still serving"),
+                              (long long)snapshot->check_failures,
+                              (long long)snapshot->check_failures_max);
+        }
         return snapshot->healthy_ms >= 0
                    ? str_printf(_("● healthy %lld ms"), (long long)snapshot->healthy_ms)
                    : str_dup(_("● healthy"));

@@ -140,6 +140,11 @@ struct snapshot {
     int64_t instance_count;
     struct snapshot_probe probes[SNAPSHOT_PROBES]; // newest last
     int64_t probe_count;
+    // What served died again and again: how often, since when, when it is tried again (wall, ms).
+    int64_t crash_deaths, crash_since_ms, crash_next_ms; // deaths 0: no crash loop
+    // Later checks of who serves (P-107): when the next one is due (wall, ms), how many in a row
+    // have failed, and how many lead to a restart.
+    int64_t check_next_ms, check_failures, check_failures_max; // next 0: none is due
     int64_t saves, last_reload_ms, requests_lost, requests_total, requests_held;
     int64_t requests_last; // id of the newest record; 0: none (command "requests")
     int64_t requests_per_second_x10, latency_p50_us;

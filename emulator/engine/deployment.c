@@ -363,6 +363,12 @@ void deployment_build(struct engine *engine)
 
 // ---- its end ----
 
+void deployment_pass(struct engine *engine)
+{
+    announce_cloud(engine, TEXT_DEPLOY_DONE, engine->options.instances);
+    engine_stop(engine, 0, _("the cloud would deploy this project"));
+}
+
 void deployment_healthy(struct engine *engine, struct running *running)
 {
     struct deployment *deployment = &engine->deployment;
@@ -382,9 +388,8 @@ void deployment_healthy(struct engine *engine, struct running *running)
     announce(engine, &event);
     end_deployment(engine);
     functions_ask(engine, running);
-    if (engine->mode == MODE_VERIFY) {
-        announce_cloud(engine, TEXT_DEPLOY_DONE, engine->options.instances);
-        engine_stop(engine, 0, _("the cloud would deploy this project"));
+    if (engine->mode == MODE_VERIFY && !functions_is_asking(engine)) {
+        deployment_pass(engine);
     }
 }
 

@@ -7,19 +7,38 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "emulator/limits/limits.h"
+#include "emulator/limits/texts.h"
 #include "sandbox/base/cleanup.h"
+#include "sandbox/base/i18n.h"
 #include "sandbox/base/log.h"
 
 #define COPY(field, text) snprintf(field, sizeof(field), "%s", (text) ? (text) : "")
 
 // ---- asking ----
 
+// P-106, P-112: whatever comes, the deployment has succeeded.
+static void tell_cloud(struct engine *engine, const struct metadata *list)
+{
+    if (list->state == METADATA_LISTED) {
+        announce_cloud(engine, TEXT_FUNCTIONS_UPDATED);
+    } else if (list->state == METADATA_NONE) {
+        announce_cloud(engine, TEXT_NO_FUNCTIONS);
+    } else if (list->status < 200 || list->status > 299) { // else a page for whatever is asked
+        announce_notice(engine, "note", "P-106", NULL, NULL,
+                        _("no list of cloud functions: %s; the cloud goes on without"),
+                        list->failure);
+    }
+}
+
 static void on_metadata(void *context, struct metadata *metadata)
 {
     struct engine *engine = context;
     metadata_free(steal(engine->functions->fetch));
     functions_take(engine, metadata);
+    if (engine->mode == MODE_VERIFY && !engine->stopping) {
+        tell_cloud(engine, &engine->functions->list);
+        deployment_pass(engine);
+    }
 }
 
 struct functions *functions_get(struct engine *engine, struct error *error)
@@ -84,7 +103,8 @@ static bool is_asked_for(const struct engine *engine)
 {
     bool disabled = engine->project.yaml.functions_mode == FUNCTIONS_DISABLED;
     // --debug: the answer might have to pass a breakpoint.
-    return engine->mode == MODE_UP && !disabled && !engine->options.debug;
+    return (engine->mode == MODE_UP || engine->mode == MODE_VERIFY) && !disabled &&
+           !engine->options.debug;
 }
 
 static int fetch(struct engine *engine, const struct running *running, struct error *error)
@@ -98,7 +118,7 @@ static int fetch(struct engine *engine, const struct running *running, struct er
         .port = instance_port(running->instance),
         .app_id = keys.app_id,
         .master_key = keys.master_key,
-        .timeout_ms = LIMIT_PROBE_TIMEOUT_MS,
+        .timeout_ms = engine->times.probe_timeout_ms,
         .context = engine,
         .on_metadata = on_metadata,
     };
@@ -121,6 +141,11 @@ void functions_ask(struct engine *engine, const struct running *running)
     if (is_asked_for(engine) && fetch(engine, running, &error) < 0) {
         log_debug("functions: %s", error.message);
     }
+}
+
+bool functions_is_asking(const struct engine *engine)
+{
+    return engine->functions && engine->functions->fetch;
 }
 
 void functions_release(struct engine *engine)

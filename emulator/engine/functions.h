@@ -23,6 +23,8 @@ struct function_keys {
 // A new version serves: its functions are asked for (P-106), unless functionsMode is disabled or
 // somebody debugs.
 void functions_ask(struct engine *engine, const struct running *running);
+// An answer is still to come; with it verify ends.
+bool functions_is_asking(const struct engine *engine);
 // The list that holds from now on, by whoever has asked for it; metadata is emptied.
 void functions_take(struct engine *engine, struct metadata *metadata);
 // As the app has them now.

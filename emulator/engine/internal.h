@@ -228,6 +228,7 @@ void deployment_cancel(struct engine *engine);
 void deployment_fail(struct engine *engine, enum stage stage, const struct error *error,
                      const char *mend);
 void deployment_healthy(struct engine *engine, struct running *running);
+void deployment_pass(struct engine *engine); // verify: it would be deployed
 void deployment_explain_missing(const struct engine *engine, struct error *error);
 void deployment_build(struct engine *engine);
 // A line for the Build pane and the progress line.

@@ -76,6 +76,34 @@ static void fill_failure(const struct engine *engine, struct snapshot *out)
     COPY(out->try_version, engine->failure_tag);
 }
 
+// Times of the monotonic clock as those of the wall.
+static int64_t wall_of(int64_t now_ms)
+{
+    return clock_wall_ms() + now_ms - clock_now_ms();
+}
+
+static void fill_health(const struct engine *engine, struct snapshot *out)
+{
+    const struct running *serving = rollout_serving(engine);
+    memcpy(out->probes, engine->probes, engine->probe_count * sizeof engine->probes[0]);
+    out->probe_count = (int64_t)engine->probe_count;
+    for (size_t i = 0; i < engine->probe_count; i++) {
+        if (strcmp(engine->probes[i].verdict, "healthy") == 0) {
+            out->healthy_ms = engine->probes[i].ms;
+        }
+    }
+    if (backoff_is_loop(&engine->backoff, &engine->times.backoff)) {
+        out->crash_deaths = engine->backoff.deaths;
+        out->crash_since_ms = wall_of(engine->backoff.since_ms);
+        out->crash_next_ms = wall_of(engine->backoff.next_ms);
+    }
+    if (serving && serving->health) {
+        out->check_next_ms = wall_of(health_next_ms(serving->health));
+        out->check_failures = serving->bad_rounds;
+        out->check_failures_max = engine->times.failures;
+    }
+}
+
 static void fill_traffic(const struct engine *engine, struct snapshot *out)
 {
     if (!engine->gateway) {
@@ -128,13 +156,7 @@ void snapshot_fill(void *context, struct snapshot *ret_snapshot)
         stage->ms = engine->stages[i].ms;
     }
     fill_instances(engine, out);
-    memcpy(out->probes, engine->probes, engine->probe_count * sizeof engine->probes[0]);
-    out->probe_count = (int64_t)engine->probe_count;
-    for (size_t i = 0; i < engine->probe_count; i++) {
-        if (strcmp(engine->probes[i].verdict, "healthy") == 0) {
-            out->healthy_ms = engine->probes[i].ms;
-        }
-    }
+    fill_health(engine, out);
     fill_failure(engine, out);
     if (engine->deployment.active) {
         COPY(out->try_version, engine->deployment.tag);

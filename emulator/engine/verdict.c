@@ -162,7 +162,12 @@ void running_judge_exit(struct running *running, int wait_status, bool app_exite
                   app_exited ? _("the app") : _("the sandbox"), death);
     }
     error_set_rule(&error, "P-109", cloud);
-    error_set_hint(&error, _("its last lines are in the log; mend the file and save"));
+    if (app_exited && wait_status == 0) {
+        error_set_hint(&error, _("let it stay: the server has to run in the foreground until it is "
+                                 "ended"));
+    } else {
+        error_set_hint(&error, _("its last lines are in the log; mend the file and save"));
+    }
     if (run && app_exited && WIFEXITED(wait_status)) {
         modes_explain(WEXITSTATUS(wait_status), run, &error);
     }

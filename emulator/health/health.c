@@ -34,7 +34,7 @@ struct health {
     struct loop_source *grace_timer;
     struct health_round round;
     struct probe probes[2];
-    int64_t round_started_ms;
+    int64_t round_started_ms, next_ms;
     bool is_round_under_way;
     bool is_grace; // what drips must not prolong it
     bool is_next_at_once;
@@ -100,8 +100,8 @@ static void probe_cancel(struct probe *probe)
 
 static void schedule_next_round(struct health *health)
 {
-    int64_t due_ms = health->round_started_ms + health->options.interval_ms;
-    int64_t after_ms = due_ms - loop_now_ms(health->loop);
+    health->next_ms = health->round_started_ms + health->options.interval_ms;
+    int64_t after_ms = health->next_ms - loop_now_ms(health->loop);
     loop_timer_restart(health->round_timer, health->is_next_at_once || after_ms < 0 ? 0 : after_ms);
 }
 
@@ -210,6 +210,11 @@ struct health *health_start(struct loop *loop, const struct health_options *opti
     }
     loop_timer_stop(health->grace_timer);
     return health;
+}
+
+int64_t health_next_ms(const struct health *health)
+{
+    return health->next_ms;
 }
 
 void health_free(struct health *health)

@@ -77,6 +77,8 @@ struct health *health_start(struct loop *loop, const struct health_options *opti
 void health_probe_now(struct health *health);
 // From the next round on: a healthy instance is asked rarely (P-107).
 void health_set_interval(struct health *health, int64_t interval_ms);
+// When the next round is due, or when the one under way was; monotonic.
+int64_t health_next_ms(const struct health *health);
 void health_free(struct health *health); // NULL is fine
 
 #endif

@@ -284,6 +284,41 @@ static void fetching_state(struct snapshot *s)
     set_stage(s, 1, "running", WALL_MS - 63000, "");
 }
 
+static void checked_state(struct snapshot *s)
+{
+    healthy_state(s);
+    s->check_next_ms = WALL_MS + 149000;
+    s->check_failures_max = 3;
+}
+
+static void failing_state(struct snapshot *s)
+{
+    healthy_state(s);
+    s->check_next_ms = WALL_MS + 9000;
+    s->check_failures = 1;
+    s->check_failures_max = 3;
+    add_probe(s, 210, "/", 500, 12, "failed", "Traceback (most recent call last): ...");
+    add_probe(s, 210, "/__engine/1/ping", 0, 5000, "failed", "no answer within 5000 ms");
+}
+
+static void looping_state(struct snapshot *s)
+{
+    base_state(s);
+    s->serving = SERVING_FAILED;
+    SET(s->failure, "web5: it was killed by SIGSEGV (Segmentation fault)");
+    SET(s->failure_stage, "start");
+    SET(s->failure_rule, "P-107");
+    SET(s->failure_mend, "gevent 20.9 breaks with greenlet 1.0: write gevent>=21.1 into "
+                         "requirements.txt");
+    set_stage(s, 4, "failed", -1, "");
+    set_stage(s, 5, "", -1, "");
+    s->crash_deaths = 4;
+    s->crash_since_ms = WALL_MS - 9000;
+    s->crash_next_ms = WALL_MS + 4000;
+    add_probe(s, 22, "/", 200, 3, "healthy", "hello");
+    add_probe(s, 22, "/__engine/1/ping", 404, 2, "not-yet", "Not Found");
+}
+
 #define LINES(lines)                                                                               \
     {                                                                                              \
         lines, ARRAY_LEN(lines)                                                                    \
@@ -293,14 +328,18 @@ static const struct {
     const char *name;
     void (*fill)(struct snapshot *s);
     struct fake_log log;
+    const char *keys; // typed before it is drawn
 } states[] = {
-    {"healthy", healthy_state, LINES(healthy_lines)},
-    {"broken", broken_state, LINES(broken_lines)},
-    {"installing", install_state, LINES(install_lines)},
-    {"refused", refused_state, LINES(install_lines)},
-    {"none", none_state, {NULL, 0}},
-    {"missing", missing_state, LINES(missing_lines)},
-    {"fetching", fetching_state, LINES(fetching_lines)},
+    {"healthy", healthy_state, LINES(healthy_lines), NULL},
+    {"broken", broken_state, LINES(broken_lines), NULL},
+    {"installing", install_state, LINES(install_lines), NULL},
+    {"refused", refused_state, LINES(install_lines), NULL},
+    {"none", none_state, {NULL, 0}, NULL},
+    {"missing", missing_state, LINES(missing_lines), NULL},
+    {"fetching", fetching_state, LINES(fetching_lines), NULL},
+    {"checked", checked_state, LINES(healthy_lines), "3"},
+    {"failing", failing_state, LINES(healthy_lines), "3"},
+    {"looping", looping_state, LINES(healthy_lines), "3"},
 };
 
 // ---- comparing ----
@@ -328,6 +367,9 @@ static void test_screens(void **unused)
                 struct canvas canvas = {0};
                 canvas_init(&canvas, sizes[size].cols, sizes[size].rows,
                             strcmp(languages[language], "ascii") == 0);
+                for (const char *key = states[state].keys; key && *key; key++) {
+                    app_key(app, (uint32_t)*key);
+                }
                 app_draw(app, &canvas, WALL_MS);
                 check_frame(&canvas);
                 auto_free char *text = canvas_dump(&canvas);
