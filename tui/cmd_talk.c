@@ -73,8 +73,10 @@ static void print_loop(const struct snapshot *snapshot)
     if (snapshot->crash_deaths > 0) {
         clock_format_hms(snapshot->crash_since_ms, since);
         clock_format_hms(snapshot->crash_next_ms, next);
-        printf("  %-10s %lld deaths since %s, next try at %s\n", "crash loop",
-               (long long)snapshot->crash_deaths, since, next);
+        printf("  %-10s %lld deaths since %s%s%s\n", "crash loop",
+               (long long)snapshot->crash_deaths, since,
+               snapshot->crash_next_ms ? ", next try at " : "",
+               snapshot->crash_next_ms ? next : "");
     }
 }
 

@@ -82,8 +82,21 @@ static char *loop_text(const struct snapshot *snapshot)
     char since[9], next[9];
     clock_format_hms(snapshot->crash_since_ms, since);
     clock_format_hms(snapshot->crash_next_ms, next);
+    if (snapshot->crash_deaths == 0) {
+        return str_printf(_("next try at %s, or with the next save"), next);
+    }
     return str_printf(_("crash loop: %lld deaths since %s; next try at %s, or with the next save"),
                       (long long)snapshot->crash_deaths, since, next);
+}
+
+// Of who serves now; "" when it has not died as often as that.
+static char *deaths_text(const struct snapshot *snapshot)
+{
+    char since[9];
+    clock_format_hms(snapshot->crash_since_ms, since);
+    return snapshot->crash_deaths > 0 ? str_printf(_("%lld deaths since %s before it"),
+                                                   (long long)snapshot->crash_deaths, since)
+                                      : str_dup("");
 }
 
 static const char *healthy_path(const struct snapshot *snapshot)
@@ -114,14 +127,16 @@ static char *checks_text(const struct snapshot *snapshot)
 static int draw_outlook(const struct snapshot *snapshot, struct canvas *canvas, struct rect rect,
                         int row)
 {
-    if (snapshot->crash_deaths > 0) {
+    if (snapshot->crash_next_ms > 0) {
         auto_free char *text = loop_text(snapshot);
         return draw_reason(canvas, rect, row, _("try"), STYLE_BAD, text) + 1;
     }
     if (snapshot->check_next_ms > 0) {
         auto_free char *text = checks_text(snapshot);
         enum style style = snapshot->check_failures > 0 ? STYLE_WARN : STYLE_GOOD;
-        return draw_reason(canvas, rect, row, _("check"), style, text) + 1;
+        row = draw_reason(canvas, rect, row, _("check"), style, text);
+        auto_free char *deaths = deaths_text(snapshot);
+        return draw_reason(canvas, rect, row, "", STYLE_WARN, deaths) + 1;
     }
     return row;
 }
@@ -137,6 +152,7 @@ static void describe_verdict(const struct snapshot_probe *probe, enum style *ret
         {"healthy", STYLE_GOOD, N_("healthy")},
         {"not-yet", STYLE_WARN, N_("not yet")},
         {"failed", STYLE_BAD, N_("failed")},
+        {"not-needed", STYLE_DIM, N_("not needed")}, // the other path was enough
     };
     *ret_style = STYLE_NORMAL;
     *ret_word = probe->verdict;

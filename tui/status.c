@@ -109,6 +109,9 @@ static char *failed_text(const struct snapshot *snapshot, bool compact)
                                     snapshot->install_offer, keymap_keys_of(ACTION_INSTALL_PYTHON));
     }
     auto_free char *why = first_line(snapshot->failure);
+    if (snapshot->crash_next_ms > 0) { // it has served; the next try is due
+        return str_printf(_("✗ down: %s"), why);
+    }
     if (*snapshot->failure_rule) {
         return str_printf(_("✗ would not deploy: %s"), why);
     }
@@ -140,6 +143,9 @@ static char *serving_text(const struct snapshot *snapshot, bool compact, enum st
                    ? str_printf(_("● healthy %lld ms"), (long long)snapshot->healthy_ms)
                    : str_dup(_("● healthy"));
     case SERVING_KEEPING:
+        if (snapshot->crash_next_ms > 0 && snapshot->crash_deaths > 0) { // one of several
+            return loop_text(snapshot, compact);
+        }
         return compact ? str_dup(_("! save failed; still serving"))
                        : str_printf(_("! last save failed; %s still serving, healthy"),
                                     snapshot->serving_version);

@@ -105,7 +105,7 @@ struct snapshot_probe {
     char path[64];
     int64_t status; // 0: no answer
     int64_t ms;
-    char verdict[12]; // healthy, not-yet, failed
+    char verdict[12]; // healthy, not-yet, failed; not-needed: the other path was enough
     char text[200];   // body's beginning, or the failure
 };
 
@@ -141,7 +141,8 @@ struct snapshot {
     struct snapshot_probe probes[SNAPSHOT_PROBES]; // newest last
     int64_t probe_count;
     // What served died again and again: how often, since when, when it is tried again (wall, ms).
-    int64_t crash_deaths, crash_since_ms, crash_next_ms; // deaths 0: no crash loop
+    int64_t crash_deaths, crash_since_ms,
+        crash_next_ms; // deaths 0: no loop (yet); next 0: it serves
     // Later checks of who serves (P-107): when the next one is due (wall, ms), how many in a row
     // have failed, and how many lead to a restart.
     int64_t check_next_ms, check_failures, check_failures_max; // next 0: none is due

@@ -139,8 +139,8 @@ static void on_round(void *context, const struct health_round *round)
     bool healthy = round->verdict == HEALTH_HEALTHY;
     bool by_ping = healthy && strcmp(round->healthy_path, round->ping.path) == 0;
     const char *bad = running->role == ROLE_SERVING ? "failed" : "not-yet";
-    remember_probe(running, &round->home, !healthy ? bad : by_ping ? "not-yet" : "healthy");
-    remember_probe(running, &round->ping, !healthy ? bad : by_ping ? "healthy" : "not-yet");
+    remember_probe(running, &round->home, !healthy ? bad : by_ping ? "not-needed" : "healthy");
+    remember_probe(running, &round->ping, !healthy ? bad : by_ping ? "healthy" : "not-needed");
     if (healthy) {
         take_healthy_round(running, round);
         return;

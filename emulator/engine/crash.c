@@ -40,12 +40,20 @@ static void tell(struct engine *engine, const struct backoff_step *step, const s
     }
 }
 
+static void show_failure(struct engine *engine, const struct error *error)
+{
+    struct stage_state *stage = &engine->stages[engine->failure_stage];
+    engine->failure = *error;
+    engine->failure_is_crash = true;
+    snprintf(engine->failure_mend, sizeof engine->failure_mend, "%s", error->hint);
+    *stage = (struct stage_state){.state = "failed", .ms = -1};
+    snprintf(stage->detail, sizeof stage->detail, "%.90s", error->message);
+}
+
 void crash_tell(struct engine *engine, const struct backoff_step *step, const struct error *error)
 {
     if (step->deaths > 1) { // the first is started again before anybody has read of it
-        engine->failure = *error;
-        engine->failure_is_crash = true;
-        snprintf(engine->failure_mend, sizeof engine->failure_mend, "%s", error->hint);
+        show_failure(engine, error);
     }
     if (step->is_news) {
         tell(engine, step, error);

@@ -5,6 +5,7 @@
 #include "emulator/engine/functions.h"
 #include "emulator/engine/dozing.h"
 #include "emulator/engine/internal.h"
+#include "emulator/engine/rollout.h"
 #include "emulator/engine/traffic.h"
 #include "emulator/limits/limits.h"
 #include "emulator/python/installer.h"
@@ -82,6 +83,51 @@ static int64_t wall_of(int64_t now_ms)
     return clock_wall_ms() + now_ms - clock_now_ms();
 }
 
+// The slot that has died most often in a row; 0: none has.
+static unsigned worst_slot(const struct engine *engine)
+{
+    unsigned found = 0;
+    int64_t most = 0;
+    for (unsigned slot = 1; slot <= engine->options.instances; slot++) {
+        const struct backoff *backoff = fleet_backoff(engine->rollout->fleet, slot);
+        if (backoff->deaths > most) {
+            found = slot;
+            most = backoff->deaths;
+        }
+    }
+    return found;
+}
+
+// Since when somebody serves in that slot; 0: nobody does.
+static int64_t serves_since_ms(const struct engine *engine, unsigned slot)
+{
+    size_t count;
+    const struct fleet_member *members = fleet_members(engine->rollout->fleet, &count);
+    for (size_t i = 0; i < count; i++) {
+        if (members[i].slot == slot && members[i].state == FLEET_SERVING) {
+            return members[i].since_ms;
+        }
+    }
+    return 0;
+}
+
+// Who serves ends a loop's pause at once, and its row only after some time.
+static void fill_loop(const struct engine *engine, struct snapshot *out)
+{
+    unsigned slot = engine->rollout ? worst_slot(engine) : 0;
+    if (slot == 0) {
+        return;
+    }
+    const struct backoff_policy *policy = &engine->times.backoff;
+    const struct backoff *backoff = fleet_backoff(engine->rollout->fleet, slot);
+    int64_t since_ms = serves_since_ms(engine, slot);
+    if (since_ms == 0 || clock_now_ms() - since_ms <= policy->forget_ms) {
+        out->crash_deaths = backoff_is_loop(backoff, policy) ? backoff->deaths : 0;
+        out->crash_since_ms = wall_of(backoff->since_ms);
+        out->crash_next_ms = since_ms ? 0 : wall_of(backoff->next_ms);
+    }
+}
+
 static void fill_health(const struct engine *engine, struct snapshot *out)
 {
     const struct running *serving = rollout_serving(engine);
@@ -92,11 +138,7 @@ static void fill_health(const struct engine *engine, struct snapshot *out)
             out->healthy_ms = engine->probes[i].ms;
         }
     }
-    if (backoff_is_loop(&engine->backoff, &engine->times.backoff)) {
-        out->crash_deaths = engine->backoff.deaths;
-        out->crash_since_ms = wall_of(engine->backoff.since_ms);
-        out->crash_next_ms = wall_of(engine->backoff.next_ms);
-    }
+    fill_loop(engine, out);
     if (serving && serving->health) {
         out->check_next_ms = wall_of(health_next_ms(serving->health));
         out->check_failures = serving->bad_rounds;

@@ -4,6 +4,7 @@
 // exit, the address it asked for. A verdict is told once, and the instance goes. The rounds
 // themselves, and what follows when a serving one fails, are checks.c.
 
+#include <errno.h>
 #include <string.h>
 #include <sys/wait.h>
 
@@ -59,6 +60,7 @@ static const char *rule_of(const struct running *running, bool strict)
     const struct health_probe_result *home = &running->round.home;
     return health_redirects_to_https(&running->round)  ? "P-115"
            : strict                                    ? "P-106"
+           : home->errnum == ECONNREFUSED              ? "P-103"
            : home->status >= 300 && home->status < 400 ? "P-110"
                                                        : "P-104";
 }
@@ -73,14 +75,16 @@ static void mend_answer(const struct running *running, bool strict, struct error
     } else if (strict) {
         error_set_hint(error, _("functionsMode is strict: wire the vendor's SDK (application = "
                                 "Engine(app)), or take functionsMode out of leanengine.yaml"));
-    } else if (home->status == 0 && home->errnum == 0) {
-        error_set_hint(error, _("it takes connections and does not answer them: does something "
-                                "block while it handles GET /?"));
-    } else if (!instance_is_listening(running->instance)) { // COMPAT: without the broker
+    } else if (home->errnum == ECONNREFUSED && instance_is_listening(running->instance)) {
+        error_set_hint(error, _("it has listened, and does not any more: what closed its port?"));
+    } else if (home->errnum == ECONNREFUSED) { // COMPAT: without the broker nobody tells of listen
         error_set_hint(error,
                        _("does it take its port from LEANCLOUD_APP_PORT? It is %u here, "
                          "because this host offers no port broker"),
                        instance_port(running->instance));
+    } else if (home->status == 0) {
+        error_set_hint(error, _("it takes connections and does not answer them: does something "
+                                "block while it handles GET /?"));
     } else {
         error_set_hint(error, _("answer GET / with 2xx (redirects are not followed), or wire the "
                                 "vendor's SDK for /__engine/1/ping"));
@@ -108,8 +112,13 @@ void running_judge_timeout(void *context)
     struct engine *engine = running->engine;
     int limit_s = engine->project.yaml.startup_timeout_s;
     struct error error = {0};
-    bool silent = !instance_is_listening(running->instance) && engine->host.has[SANDBOX_NOTIFY];
-    if (silent || !running->has_round) {
+    bool listens = instance_is_listening(running->instance);
+    if (!running->has_round) { // the first is still under way, or never began
+        running->round = (struct health_round){
+            .home = {.path = "/", .failure = "no answer yet", .is_timeout = true},
+            .ping = {.path = "/__engine/1/ping", .failure = "no answer yet", .is_timeout = true}};
+    }
+    if (!listens && (engine->host.has[SANDBOX_NOTIFY] || !running->has_round)) {
         explain_silence(running, limit_s, &error);
     } else {
         explain_answer(running, limit_s, &error);

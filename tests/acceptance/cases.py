@@ -34,6 +34,8 @@ case("listens-40-of-15", "P-29", "wait 40\nlisten", REFUSED % 15)
 case("listens-10-of-60", "P-29", "wait 10\nlisten", STARTED % "hello", True, "startupTimeout: 60\n")
 case("listens-40-of-60", "P-29", "wait 40\nlisten", STARTED % "hello", True, "startupTimeout: 60\n")
 case("loopback-only", "P-105", "listen 127.0.0.1", REFUSED % 15)
+case("closes-its-port-unanswered", "P-105", "answer * silence\nlisten\nwait 1\nclose", CAUSE % "connect ECONNREFUSED",
+     known=False)
 case("closes-its-port-after-3", "P-108", "listen\nwait 3\nclose", LATER % "web1 检测到 Error connect ECONNREFUSED", True)
 case("closes-its-port-after-10", "P-108", "listen\nwait 10\nclose", LATER % "web1 检测到 Error connect ECONNREFUSED",
      True)
@@ -58,6 +60,7 @@ case("a-list-of-functions", "P-231", "answer /1.1/functions/_ops/metadatas funct
      "云函数和 Hook 信息已更新", True)
 case("204-is-enough", "P-104", "answer / 204\nlisten", STARTED % "", True)
 case("answers-nothing", "P-104", "answer * silence\nlisten", CAUSE % "ETIMEDOUT", known=False)
+case("late-and-answers-nothing", "P-104", "answer * silence\nwait 11\nlisten", CAUSE % "ETIMEDOUT", known=False)
 case("half-an-answer", "P-104", "answer * half\nlisten", CAUSE % "socket hang up", known=False)
 case("reset-in-the-body", "P-104", "answer * reset\nlisten", CAUSE % "read ECONNRESET", known=False)
 case("no-http", "P-104", "answer * garbage\nlisten", CAUSE % "socket hang up", known=False)
@@ -70,7 +73,7 @@ case("raises", "P-113", "raise out of luck\nlisten", "实例日志：")
 case("exits-with-3", "P-113", "complain last words\nexit 3", "实例日志：last words", known=False)
 case("ends-with-0", "P-103", "say done\nexit 0", REFUSED % 15, known=False)
 case("segfault", "P-103", "say here it comes\nkill SIGSEGV", REFUSED % 15, known=False)
-case("parent-leaves", "P-103", "leave\nlisten", REFUSED % 15, known=False)
+case("parent-leaves", "P-103", "leave\nwait 1\nlisten", REFUSED % 15, known=False)
 
 # ---- odd, and healthy ----
 

@@ -55,7 +55,8 @@ def play(run, project, name):
     return done
 
 
-ANSWERS = ["500-everywhere-disabled", "answers-nothing", "half-an-answer", "reset-in-the-body", "no-http"]
+ANSWERS = ["500-everywhere-disabled", "answers-nothing", "half-an-answer", "reset-in-the-body", "no-http",
+           "late-and-answers-nothing", "closes-its-port-unanswered"]
 ODD = ["listens-in-a-child", "ignores-term", "floods", "half-lines-and-no-utf-8", "idle-websocket", "204-is-enough",
        "imported-and-healthy"]
 ENDS = ["raises", "exits-with-3", "ends-with-0", "segfault", "parent-leaves"]
@@ -86,12 +87,25 @@ def test_loopback_is_refused_at_once(project, run):
     assert cloud(done)[-2:] == [REMOVED, BROKEN]
 
 
+@pytest.mark.contract("P-103", "P-109")
+def test_without_the_port_broker(project, run):
+    """Nobody tells of listen: the refusals are what is known, and the port is another one."""
+    deny = {"LEANLOCAL_SANDBOX_DENY": "notify"}
+    one = cases.find("never-listens")
+    done = run("verify", project(cases.files(one)), env=times(100) | deny, timeout=60)
+    assert "/ gives no answer: Connection refused" in done.stdout and one.says in done.stdout
+    assert "LEANCLOUD_APP_PORT? It is " in done.stdout and "P-103" in done.stdout
+    done = run("verify", project(cases.files(cases.find("imported-and-healthy"))), env=times(1000) | deny, timeout=60)
+    assert cloud(done)[-1] == DEPLOYED
+
+
 # ---- what it answers ----
 
 @pytest.mark.parametrize("name", ANSWERS)
 @pytest.mark.contract("P-104", "P-106", "P-109")
 def test_the_cause_is_named(project, run, name):
-    play(run, project, name)
+    done = play(run, project, name)
+    assert "web1 was not healthy within 15 s: / " in done.stdout
 
 
 @pytest.mark.parametrize("name", ODD)
@@ -113,6 +127,22 @@ def test_a_redirect_to_https_outside_the_sdk(project, run):
     done = play(run, project, "https-redirect-outside-the-sdk")
     assert "/ redirects: 302 to https://" in done.stdout and "P-115" in done.stdout
     assert "Engine(HttpsRedirectMiddleware(app))" in done.stdout
+
+
+@pytest.mark.needs_index
+@pytest.mark.contract("P-115")
+def test_the_vendors_own_redirect(copy_project, run):
+    """The real SDK, in production: outside Engine it answers the ping, too; inside it leaves the ping alone."""
+    root = copy_project(os.path.join(cases.HERE, "../projects/sdk-38"))
+    wsgi = (root / "wsgi.py").read_text()
+    wired = "from leancloud.engine import HttpsRedirectMiddleware\n" + wsgi
+    (root / "wsgi.py").write_text(wired.replace("application = engine", "application = HttpsRedirectMiddleware(engine)"))
+    done = run("verify", root, env=times(200), timeout=300)
+    assert done.returncode == 1 and "Engine(HttpsRedirectMiddleware(app))" in done.stdout, done.stdout
+    assert "P-115" in done.stdout
+    (root / "wsgi.py").write_text(wired.replace("Engine(home)", "Engine(HttpsRedirectMiddleware(home))"))
+    done = run("verify", root, env=times(1000), timeout=300)
+    assert done.returncode == 0 and '实例启动成功：{"' in done.stdout, done.stdout
 
 
 # ---- functionsMode ----

@@ -197,7 +197,7 @@ static void healthy_state(struct snapshot *s)
     s->requests_per_second_x10 = 40;
     s->latency_p50_us = 3100;
     s->deviations = 1;
-    add_probe(s, 30, "/", 404, 3, "not-yet", "");
+    add_probe(s, 30, "/", 404, 3, "not-needed", "");
     add_probe(s, 30, "/__engine/1/ping", 200, 2, "healthy", "{\"runtime\":\"cpython-3.11.7\"}");
 }
 
@@ -294,11 +294,27 @@ static void checked_state(struct snapshot *s)
 static void failing_state(struct snapshot *s)
 {
     healthy_state(s);
+    s->crash_deaths = 3;
+    s->crash_since_ms = WALL_MS - 20000;
     s->check_next_ms = WALL_MS + 9000;
     s->check_failures = 1;
     s->check_failures_max = 3;
     add_probe(s, 210, "/", 500, 12, "failed", "Traceback (most recent call last): ...");
     add_probe(s, 210, "/__engine/1/ping", 0, 5000, "failed", "no answer within 5000 ms");
+}
+
+static void dead_state(struct snapshot *s)
+{
+    healthy_state(s);
+    s->serving = SERVING_FAILED;
+    s->instance_count = 0;
+    SET(s->failure, "web3: it ended with exit status 1");
+    SET(s->failure_stage, "start");
+    SET(s->failure_rule, "P-107");
+    SET(s->failure_mend, "mend it and save: a save is tried at once");
+    set_stage(s, 4, "failed", -1, "");
+    set_stage(s, 5, "", -1, "");
+    s->crash_next_ms = WALL_MS + 1000;
 }
 
 static void looping_state(struct snapshot *s)
@@ -316,7 +332,7 @@ static void looping_state(struct snapshot *s)
     s->crash_since_ms = WALL_MS - 9000;
     s->crash_next_ms = WALL_MS + 4000;
     add_probe(s, 22, "/", 200, 3, "healthy", "hello");
-    add_probe(s, 22, "/__engine/1/ping", 404, 2, "not-yet", "Not Found");
+    add_probe(s, 22, "/__engine/1/ping", 404, 2, "not-needed", "Not Found");
 }
 
 #define LINES(lines)                                                                               \
@@ -339,6 +355,7 @@ static const struct {
     {"fetching", fetching_state, LINES(fetching_lines), NULL},
     {"checked", checked_state, LINES(healthy_lines), "3"},
     {"failing", failing_state, LINES(healthy_lines), "3"},
+    {"dead", dead_state, LINES(healthy_lines), "3"},
     {"looping", looping_state, LINES(healthy_lines), "3"},
 };
 
