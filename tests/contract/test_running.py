@@ -202,7 +202,7 @@ def test_a_router_reaches_its_workers_over_loopback(project, up, run):
 @pytest.mark.contract("P-85", "P-86", "P-93")
 def test_the_documented_uwsgi_line(project, up):
     """The vendor's own sample, by the letter, with the real uWSGI."""
-    root = project(files("pyuwsgi\ngevent\n", "run: uwsgi --gevent 5000 --http :3000 --wsgi-file wsgi.py "
+    root = project(files("pyuwsgi\ngevent\ngunicorn>=21,<26\n", "run: uwsgi --gevent 5000 --http :3000 --wsgi-file wsgi.py "
                          "--master --process=${LEANCLOUD_AVAILABLE_CPUS} --disable-log\n",
                          **{"wsgi.py": FUNCTION, ".python-version": patch_version("3.11") + "\n"}))
     instance = up(root)

@@ -2,6 +2,7 @@
 
 import errno
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -490,6 +491,38 @@ print(len({socket.create_connection(('127.0.0.1', 3000)).recv(20) for _ in range
     _, result = broker_python(brokered, script, deny=deny)
     assert result.stdout == "4\n", result
     assert len(brokered.events("listening")) == 1
+
+
+# Node listens on both families, its cluster accepts in the parent and hands sockets to the workers, and it has an
+# io_uring of its own; a service beside it, and the workers' own port, are reached by the names that people write.
+NODE = """
+const http = require('http'), net = require('net'), cluster = require('cluster'), dgram = require('dgram');
+if (!cluster.isPrimary) { http.createServer((q, r) => r.end('worker')).listen(3000); }
+else {
+  const said = [], say = (name, word) => { said.push(name + ' ' + word); if (said.length === 4) {
+    console.log(said.sort().join(', ')); process.exit(0); } };
+  const get = host => http.get('http://' + host + ':3000/', r => r.on('data', d => say(host, d)));
+  let up = 0;
+  cluster.on('listening', () => { if (++up === 2) { get('127.0.0.1'); get('localhost'); } });
+  cluster.fork(); cluster.fork();
+  net.createServer(c => c.end('redis')).listen(6380, '127.0.0.1', function () {
+    net.connect(6380, 'localhost').on('data', d => say(this.address().address, d)); });
+  const server = dgram.createSocket('udp4'); server.on('message', m => say('udp', m));
+  server.bind(8125, () => { const c = dgram.createSocket('udp4'); c.connect(8125, '127.0.0.1', () => c.send('count')); });
+}
+"""
+
+
+@pytest.mark.skipif(not shutil.which("node"), reason="node is not installed")
+@pytest.mark.environments("user", "container")
+def test_node_and_its_cluster(brokered, deny):
+    own = new_address()
+    script = brokered.write("server.js", NODE)
+    result = brokered.run(shutil.which("node"), script, deny=deny,
+                          options=options(own, "--bind", "%s:%s" % (script, script)))
+    assert result.stdout == "127.0.0.1 worker, %s redis, localhost worker, udp count\n" % own, result
+    actual = {event["actual_address"] for event in brokered.events("listening")}
+    assert actual <= {own, "::ffff:" + own}, actual
 
 
 def test_no_detour_leads_beyond_loopback(brokered, deny):
