@@ -72,7 +72,7 @@ static char *runtime_dir(void)
     return steal(dir);
 }
 
-static char *socket_dir(struct error *error)
+char *control_socket_dir(struct error *error)
 {
     char *dir = runtime_dir();
     if (!dir) {
@@ -87,7 +87,7 @@ static char *socket_dir(struct error *error)
 
 char *control_socket_path(const char *project_dir, struct error *error)
 {
-    auto_free char *dir = socket_dir(error);
+    auto_free char *dir = control_socket_dir(error);
     if (!dir) {
         return NULL;
     }

@@ -211,8 +211,10 @@ enum command_kind command_from_name(const char *name); // COMMAND__COUNT if unkn
 struct cJSON *error_encode(const struct error *error);
 void error_decode(const struct cJSON *tree, struct error *ret_error);
 
-// Where the engine of a project listens: "$XDG_RUNTIME_DIR/leanlocal/<hash>.sock", else a 0700
-// directory of ours in /tmp with an owner check. Makes the directory. Owned by the caller.
+// Where engines listen: "$XDG_RUNTIME_DIR/leanlocal", else a 0700 directory of ours in /tmp with an
+// owner check. Makes it. Owned by the caller. <hash>.sock in it is a project's; who holds the lock
+// of <hash>.sock.lock may make and unlink it.
+char *control_socket_dir(struct error *error);
 char *control_socket_path(const char *project_dir, struct error *error);
 // Stable id of a project directory (hash of its real path), 16 hex digits. Owned by the caller.
 char *control_project_id(const char *project_dir);

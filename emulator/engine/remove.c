@@ -6,6 +6,8 @@
 #include <sys/file.h>
 #include <unistd.h>
 
+#include "emulator/build/store.h"
+#include "emulator/control/protocol.h"
 #include "sandbox/base/cleanup.h"
 #include "sandbox/base/fs.h"
 #include "sandbox/base/log.h"
@@ -71,11 +73,42 @@ static void remove_buried(const char *runs)
     }
 }
 
+// A socket whose engine was killed: with its lock in our hands nobody can be about to listen.
+static void remove_if_stale(const char *path)
+{
+    auto_free char *lock = str_printf("%s.lock", path);
+    auto_close int fd = open(lock, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    if (fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) == 0) {
+        unlink(path);
+    }
+}
+
+static void remove_stale_sockets(void)
+{
+    auto_free char *sockets = control_socket_dir(NULL);
+    DIR *entries = sockets ? opendir(sockets) : NULL;
+    struct dirent *entry;
+    while (entries && (entry = readdir(entries))) {
+        if (str_ends_with(entry->d_name, ".sock")) {
+            auto_free char *path = fs_join(sockets, entry->d_name);
+            remove_if_stale(path);
+        }
+    }
+    if (entries) {
+        closedir(entries);
+    }
+}
+
 int remove_helper_main(int argc, char **argv)
 {
     for (int i = 2; i < argc; i++) {
         bury_dead(argv[i]);
         remove_buried(argv[i]);
+    }
+    remove_stale_sockets();
+    for (int i = 2; i < argc; i++) {
+        auto_free char *cache = fs_join(argv[i], "..");
+        store_sweep(cache); // half a layer
     }
     return 0;
 }

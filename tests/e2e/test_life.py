@@ -31,6 +31,8 @@ def test_engine_killed(running):
     os.kill(running.engine_pid(), signal.SIGKILL)
     assert running.wait_exit(3) == 3
     running.assert_gone(within=3)  # its client has removed its files
+    sockets = os.path.join(running.place.env["XDG_RUNTIME_DIR"], "leanlocal")
+    running.wait_until(lambda: not [name for name in os.listdir(sockets) if name.endswith(".sock")])
 
 
 def test_files_of_a_killed_engine_are_swept(running, up):
@@ -91,15 +93,22 @@ def test_status_without_an_engine(project, run):
     assert done.returncode == 3 and "leanlocal up" in done.stderr
 
 
-def test_killed_while_building(project, up, wheelhouse):
+def test_killed_while_building(place, project, up, wheelhouse):
+    place.env["XDG_CACHE_HOME"] = place.directory("own-cache")
+    layers = os.path.join(place.env["XDG_CACHE_HOME"], "leanlocal", "layers")
+
+    def half():
+        return [name for name in os.listdir(layers) if name.startswith(("tmp-", "home-", "dead-"))]
     root = project({"wsgi.py": OK, "requirements.txt": "",
                     "leanengine.yaml": "install:\n  - echo begun; sleep 1000\n"})
     instance = up(root)
     instance.wait_line(r"begun")
     instance.remember()
+    assert half()
     os.kill(instance.engine_pid(), signal.SIGKILL)
     instance.wait_exit(3)
     instance.assert_gone(within=3, files=False)
+    instance.wait_until(lambda: not half())  # its client has removed that too
     (root / "leanengine.yaml").unlink()
     again = up(root)
     again.wait_healthy()
