@@ -4,9 +4,11 @@ in the last test."""
 import hashlib
 import hmac
 import json
+import os
 
 import pytest
 
+from helpers import http
 from helpers.functions_app import FILES
 from helpers.waiting import wait_for
 
@@ -136,3 +138,150 @@ def test_when_nothing_can_be_called(project, up, place):
     said = refused(running, "hello")
     assert "functionsMode is disabled" in said and "P-106" in said
     assert "functionsMode is disabled" in running.run("call", "--list", root).stderr
+
+
+SDK_WSGI = '''
+import json, leancloud
+
+def home(environ, start_response):
+    start_response("200 OK", [("Content-Type", "text/plain")])
+    return [b"home"]
+
+engine = leancloud.Engine(home)
+
+@engine.define
+def add(a, b):
+    return a + b
+
+@engine.define
+def sees(**params):
+    return {"params": params, "address": engine.current.meta["remote_address"],
+            "user": engine.current.user.id if engine.current.user else None}
+
+@engine.define
+def typed(when):
+    return {"year": when.year, "again": when}
+
+@engine.define
+def refuses():
+    raise leancloud.LeanEngineError(403, "not for you")
+
+@engine.define
+def oddly():
+    raise leancloud.LeanEngineError(999, "an odd code")
+
+@engine.define
+def raises():
+    raise ValueError("a trace in the log")
+
+@engine.define
+def _messageReceived(**params):
+    return {"drop": False}
+
+@engine.before_save("Comment")
+def before_comment(comment):
+    if comment.get("text") == "rude":
+        raise leancloud.LeanEngineError(code=1, message="too rude")
+    comment.set("text", comment.get("text")[:5])
+    comment.set("by", engine.current.user.id if engine.current.user else "nobody")
+
+@engine.after_save("Comment")
+def after_comment(comment):
+    print("saved %s" % comment.id)
+
+@engine.before_update("Comment")
+def before_update(comment):
+    comment.set("changed", comment.updated_keys)
+
+@engine.before_delete("Comment")
+def before_delete(comment):
+    pass
+
+@engine.on_login
+def on_login(user):
+    print("login of %s" % user.id)
+
+@engine.on_verified("sms")
+def on_verified(user):
+    print("verified %s" % user.id)
+
+@engine.on_auth_data
+def on_auth_data(auth_data):
+    return dict(auth_data, seen=True)
+
+application = engine
+'''
+
+
+def ask(running, path, data=b"{}", method="POST", **headers):
+    head = {"Content-Type": "application/json"}
+    head.update({name.replace("_", "-"): value for name, value in headers.items()})
+    return running.http(path, data=data, method=method, headers=head)
+
+
+@pytest.mark.needs_index
+@pytest.mark.contract("P-106", "P-190", "P-191", "P-192", "P-193", "P-194", "P-195", "P-196", "P-197", "P-198", "P-202",
+                      "P-204")
+def test_the_vendors_sdk(copy_project, up):
+    root = copy_project(os.path.join(os.path.dirname(__file__), "..", "projects", "sdk-newest"))
+    (root / "wsgi.py").write_text(SDK_WSGI)
+    (root / "leanengine.yaml").write_text("functionsMode: strict\n")
+    running = up(root)
+    running.wait_healthy(limit=300)
+    wait_listed(running, "add")
+    names = running.run("call", "--list", root).stdout.splitlines()
+    assert names[:3] == ["add", "oddly", "raises"]
+    assert {"--hook Comment.beforeSave", "--hook _User.onAuthData", "--hook onVerified.sms",
+            "--hook _messageReceived", "--hook _User.onLogin"} <= set(names)
+
+    # What the platform would do, by `call` (P-191, P-192).
+    assert result(running, "add", "--data", '{"a": 2, "b": 3}') == 5
+    assert result(running, "sees", "--data", '{"_stripped": 1, "kept": 2}')["params"] == {"kept": 2}
+    when = '{"when": {"__type": "Date", "iso": "2020-01-02T03:04:05.000Z"}}'
+    assert result(running, "typed", "--rpc", "--data", when)["again"]["__type"] == "Date"
+    assert result(running, "add", "--master", "--sign", "--data", '{"a": 1, "b": 1}') == 2
+    assert result(running, "add", "--sign", "--data", '{"a": 1, "b": 1}') == 2
+    comment = ("--data", '{"text": "a long text", "objectId": "abc"}')
+    saved = result(running, "--hook", "Comment.beforeSave", *comment, "--user", '{"objectId": "u1"}')
+    assert saved["text"] == "a lon" and saved["by"] == "u1"
+    assert saved["__before"].count(",") == 1  # it will not be called again for its own save (P-202)
+    assert result(running, "--hook", "Comment.afterSave", *comment) == "ok"
+    running.wait_line("saved abc")
+    changed = result(running, "--hook", "Comment.beforeUpdate", "--data", '{"_updatedKeys": ["text"]}')
+    assert changed["changed"] == ["text"]
+    assert result(running, "--hook", "Comment.beforeDelete", *comment) == {}
+    assert result(running, "--hook", "_User.onLogin", "--data", '{"objectId": "u1"}') is None
+    running.wait_line("login of u1")
+    assert result(running, "--hook", "onVerified.sms", "--data", '{"objectId": "u1"}') is None
+    assert result(running, "--hook", "_User.onAuthData", "--data", '{"weixin": {}}') == {"weixin": {}, "seen": True}
+    assert result(running, "--hook", "_messageReceived") == {"drop": False}
+
+    # Its errors (P-193): the code is the status where it can be one.
+    assert "not for you (code 403, status 403)" in refused(running, "refuses")
+    assert "an odd code (code 999, status 400)" in refused(running, "oddly")
+    assert "too rude (code 1, status 400)" in refused(running, "--hook", "Comment.beforeSave", "--data", '{"text": "rude"}')
+    said = refused(running, "raises")
+    assert "code 141, status 500" in said and "traceback" in said
+    running.wait_line("ValueError: a trace in the log")
+    assert "did you mean add?" in refused(running, "ad")
+
+    # The same from outside: four prefixes, old header names, and who is let in.
+    keys = {name[len("LEANCLOUD_APP_"):]: value for name, value in json.loads(
+        running.run("env", root, "--format", "json", "--reveal").stdout).items()}
+    app = {"X_LC_Id": keys["ID"], "X_LC_Key": keys["KEY"]}
+    for prefix in ("/1", "/1.1", "/__engine/1", "/__engine/1.1"):
+        assert ask(running, prefix + "/functions/add", b'{"a": 1, "b": 2}', **app) == (200, b'{"result": 3}')
+        assert ask(running, prefix + "/call/add", b'{"a": 1, "b": 2}', **app) == (200, b'{"result": 3}')
+    old = {"X_AVOSCloud_Application_Id": keys["ID"], "X_AVOSCloud_Master_Key": keys["MASTER_KEY"]}
+    assert ask(running, "/1.1/functions/sees", **old)[0] == 200
+    body = json.dumps({"_ApplicationId": keys["ID"], "_ApplicationKey": keys["KEY"]}).encode()
+    assert ask(running, "/1.1/functions/sees", body, Content_Type="text/plain")[0] == 200
+    nobody = [{"X_LC_Id": keys["ID"]}, {"X_LC_Id": keys["ID"], "X_LC_Key": "anything,master"},
+              {"X_LC_Id": "other", "X_LC_Key": keys["KEY"]}, {}]
+    assert [ask(running, "/1.1/functions/sees", **head)[0] for head in nobody] == [401] * 4  # P-197
+    assert ask(running, "/1.1/functions/Comment/beforeSave", b'{"object": {}}', **app)[0] == 401  # P-195
+    assert ask(running, "/1.1/functions/_ops/metadatas", None, "GET", **app)[0] == 401  # P-196
+    preflight = http.ask(running.address, running.port, "/1.1/functions/add", method="OPTIONS")
+    assert preflight.status == 200 and "X-LC-Hook-Key" in preflight.headers["Access-Control-Allow-Headers"]
+    seen = json.loads(ask(running, "/1.1/functions/sees", **dict(app, X_Forwarded_For="1.2.3.4"))[1])
+    assert seen["result"]["address"].startswith("127.")  # X-Real-IP comes first (P-204)
