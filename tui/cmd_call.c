@@ -66,7 +66,7 @@ static struct cJSON *make_message(const struct command *command, struct error *e
     json_put_string(message, "data", data);
     json_put_string(message, "user", command_text(command, "user"));
     json_put_string(message, "session", command_text(command, "session"));
-    static const char *const flags[] = {"hook", "rpc", "master", "sign"};
+    static const char *const flags[] = {"hook", "rpc", "master", "sign", "timer"};
     for (size_t i = 0; i < ARRAY_LEN(flags); i++) {
         json_put_bool(message, flags[i], command_flag(command, flags[i]));
     }

@@ -197,7 +197,9 @@ static int take_arguments(struct parse *parse, const struct strlist *slots, bool
     size_t spare = given->count - needed;
     size_t next = 0;
     for (size_t i = 0; i < slots->count; i++) {
-        if (is_optional(slots->items[i]) && spare == 0) {
+        bool is_dir = spare > 0 && strcmp(slots->items[i], "[EXPR]") == 0 &&
+                      fs_is_dir(given->items[next]); // `cron DIR`
+        if (is_optional(slots->items[i]) && (spare == 0 || is_dir)) {
             continue;
         }
         spare -= is_optional(slots->items[i]);
@@ -205,7 +207,9 @@ static int take_arguments(struct parse *parse, const struct strlist *slots, bool
             return -1;
         }
     }
-    return 0;
+    return next == given->count ? 0
+                                : error_set(parse->error, ERROR_USAGE, _("too many arguments: %s"),
+                                            given->items[next]);
 }
 
 // `leanlocal biuld` is not the wish to run a directory of that name that does not exist.

@@ -19,6 +19,7 @@ int cmd_restart(struct command *command);
 int cmd_reload(struct command *command);
 int cmd_stop(struct command *command);
 int cmd_call(struct command *command);
+int cmd_cron(struct command *command);
 int cmd_cache(struct command *command);
 int cmd_doctor(struct command *command);
 int cmd_help(struct command *command);

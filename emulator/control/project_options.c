@@ -10,6 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "emulator/control/project_timers.h"
 #include "emulator/formats/yaml_tree.h"
 #include "emulator/version/view.h"
 #include "sandbox/base/cleanup.h"
@@ -279,6 +280,9 @@ static int read_entry(const struct reading *reading, const struct yaml_node *roo
             bool taken = !reading->taken || reading->taken[i];
             return read_value(reading, &reading->rules[i], taken, key, root->items[index + 1]);
         }
+    }
+    if (strcmp(key->text, PROJECT_TIMERS) == 0) {
+        return project_timers_read(root->items[index + 1], reading->options, reading->error);
     }
     return strcmp(key->text, PERSIST) == 0 ? read_persist(reading, root->items[index + 1])
                                            : refuse_unknown(reading, key);

@@ -1,6 +1,6 @@
 // What: the values of options: what an option's row allows, and those that a project sets itself in
-//       `.leanlocal.yaml` (same names as on the command line). Besides them one list, `persist`:
-//       paths of the app that `up` keeps (instance/kept.h).
+//       `.leanlocal.yaml` (same names as on the command line). Besides them two lists: `persist`,
+//       paths of the app that `up` keeps (instance/kept.h), and `cron`, timers (project_timers.h).
 // Why: everybody who works on a project gets the same port, region and env file without typing
 //      them.
 // Order: project_options_read() after the command line; what was given there stays (it is

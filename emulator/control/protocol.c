@@ -81,6 +81,11 @@ static const struct field function_fields[] = {
     TEXT(snapshot_function, kind),
 };
 
+static const struct field timer_fields[] = {
+    TEXT(snapshot_timer, name),  TEXT(snapshot_timer, cron),        TEXT(snapshot_timer, function),
+    TEXT(snapshot_timer, state), INT(snapshot_timer, next_wall_ms),
+};
+
 static const struct field snapshot_fields[] = {
     INT(snapshot, protocol),
     TEXT(snapshot, project),
@@ -125,6 +130,7 @@ static const struct field snapshot_fields[] = {
     TEXT(snapshot, prompt),
     TEXT(snapshot, functions_state),
     TEXT(snapshot, functions_note),
+    INT(snapshot, utc_offset_s),
 };
 
 // The snapshot's arrays: each element is an object of its own table.
@@ -151,6 +157,7 @@ static const struct array_field snapshot_arrays[] = {
     ARRAY(instances, instance_fields, offsetof(struct snapshot, instance_count)),
     ARRAY(probes, probe_fields, offsetof(struct snapshot, probe_count)),
     ARRAY(functions, function_fields, offsetof(struct snapshot, function_count)),
+    ARRAY(timers, timer_fields, offsetof(struct snapshot, timer_count)),
 };
 
 static const struct {

@@ -68,6 +68,7 @@ void event_release(struct event *event);
 #define SNAPSHOT_INSTANCES 16
 #define SNAPSHOT_PROBES    64
 #define SNAPSHOT_FUNCTIONS 128
+#define SNAPSHOT_TIMERS    32
 
 enum serving {        // the status line's first word
     SERVING_STARTING, // nothing has served yet
@@ -112,6 +113,14 @@ struct snapshot_probe {
 struct snapshot_function {
     char name[96]; // as people call it: "hello", "Comment.beforeSave"
     char kind[12]; // function, hook
+};
+
+struct snapshot_timer {
+    char name[64];
+    char cron[64];
+    char function[96];
+    char state[12];       // "", or stopped: the platform would have
+    int64_t next_wall_ms; // when it would be due
 };
 
 struct snapshot {
@@ -161,6 +170,9 @@ struct snapshot {
     char functions_note[160]; // why it failed
     struct snapshot_function functions[SNAPSHOT_FUNCTIONS];
     int64_t function_count;
+    struct snapshot_timer timers[SNAPSHOT_TIMERS];
+    int64_t timer_count;
+    int64_t utc_offset_s; // of the region
 };
 
 struct cJSON *snapshot_encode(const struct snapshot *snapshot);
@@ -183,7 +195,9 @@ const char *serving_name(enum serving serving);
 // run         {terminal:bool, term:"xterm"}  -> {status}   (mode exec)
 //             with 4 descriptors (SCM_RIGHTS): the command's three and its words (base/words.h)
 // signal      {number:2}                to the command of "run"
-// call        {name, hook, rpc, master, sign: bool, data, user: JSON as text, session}
+// cron        {expression}  -> {zone, offset_s, timers:[{name, cron, function, next:[...]}]}
+//             (mode explain); without expression: of .leanlocal.yaml
+// call        {name, hook, rpc, master, sign, timer: bool, data, user: JSON as text, session}
 //             -> {result: JSON as text, ms}
 // environment {reveal:bool}             -> {variables:[{name,value,source,secret}]}
 // explain     {section:"python", reveal:bool}

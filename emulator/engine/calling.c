@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "emulator/engine/functions.h"
+#include "emulator/engine/timers.h"
 #include "emulator/functions/call.h"
 #include "emulator/limits/limits.h"
 #include "emulator/limits/texts.h"
@@ -19,6 +20,7 @@ struct calling {
     struct engine *engine;
     struct calling *next, **link;
     struct function function;
+    struct timer *timer; // NULL: it is none's
     struct server_client *client;
     int64_t id;
     int64_t limit_ms; // 0: none
@@ -95,10 +97,13 @@ static void on_answer(void *context, const struct web_answer *web_answer)
         json_put_int(members, "ms", web_answer->duration_us / 1000);
         server_reply_ok(engine->server, calling->client, calling->id, members);
     } else {
-        if (answer.is_timeout) {
+        if (answer.is_timeout && !calling->timer) {
             tell_late(calling, &error);
         }
         server_reply_error(engine->server, calling->client, calling->id, &error);
+    }
+    if (calling->timer) {
+        timer_ended(engine, calling->timer, result ? NULL : &error);
     }
     free_calling(calling);
 }
@@ -106,9 +111,17 @@ static void on_answer(void *context, const struct web_answer *web_answer)
 // ---- the request ----
 
 static int choose_function(const struct engine *engine, const struct cJSON *arguments,
-                           struct function *ret_function, struct error *error)
+                           struct function *ret_function, struct timer **ret_timer,
+                           struct error *error)
 {
     const char *name = json_get_string(arguments, "name");
+    if (json_get_bool(arguments, "timer", false)) {
+        *ret_timer = timer_find(engine, name, error);
+        if (*ret_timer) {
+            function_plain((*ret_timer)->function, ret_function);
+        }
+        return *ret_timer ? 0 : -1;
+    }
     bool is_hook = json_get_bool(arguments, "hook", false);
     if (str_empty(name)) {
         return error_set(error, ERROR_USAGE, _("name a function"));
@@ -170,16 +183,17 @@ static int ask(struct engine *engine, struct calling *calling, const struct call
 }
 
 static int compose(struct engine *engine, const struct cJSON *arguments,
-                   const struct function *function, struct call_request *ret_request,
-                   struct error *error)
+                   const struct function *function, const struct timer *timer,
+                   struct call_request *ret_request, struct error *error)
 {
+    const char *data = timer ? timer->data : json_get_string(arguments, "data");
     struct function_keys keys = {0};
     if (functions_keys(engine, &keys, error) < 0) {
         return -1;
     }
     const struct call_wish wish = {
         .function = function,
-        .data = json_get_string(arguments, "data"),
+        .data = data,
         .user = json_get_string(arguments, "user"),
         .session = json_get_string(arguments, "session"),
         .rpc = json_get_bool(arguments, "rpc", false),
@@ -195,13 +209,14 @@ static int compose(struct engine *engine, const struct cJSON *arguments,
 int calling_begin(struct engine *engine, const struct server_command *command, struct error *error)
 {
     struct function function = {0};
+    struct timer *timer = NULL;
     struct call_request request = {0};
     struct functions *functions = functions_get(engine, error);
     if (!functions || check_serving(engine, error) < 0 ||
-        choose_function(engine, command->arguments, &function, error) < 0) {
+        choose_function(engine, command->arguments, &function, &timer, error) < 0) {
         return -1;
     }
-    if (compose(engine, command->arguments, &function, &request, error) < 0) {
+    if (compose(engine, command->arguments, &function, timer, &request, error) < 0) {
         function_release(&function);
         return -1;
     }
@@ -211,6 +226,7 @@ int calling_begin(struct engine *engine, const struct server_command *command, s
         .next = functions->callings,
         .link = &functions->callings,
         .function = function,
+        .timer = timer,
         .client = command->client,
         .id = command->id,
         .limit_ms = limit_ms(engine, function.kind),

@@ -23,6 +23,7 @@
 #include "emulator/engine/functions.h"
 #include "emulator/engine/dozing.h"
 #include "emulator/engine/internal.h"
+#include "emulator/engine/timers.h"
 #include "emulator/engine/remove.h"
 #include "emulator/engine/traffic.h"
 #include "emulator/environment/offline_api.h"
@@ -482,6 +483,7 @@ int engine_start(struct engine *engine, const struct cJSON *arguments, struct er
     }
     release_options(&engine->options);
     read_options(engine, json_get(arguments, "options"));
+    timers_read(engine, json_get(arguments, "options"));
     engine->install_python = engine->options.install_python;
     json_get_strings(arguments, "host_env", &engine->host_env);
     health_times_read(strlist_env_get(&engine->host_env, HEALTH_VARIABLE), &engine->times);
@@ -593,6 +595,7 @@ static void release(struct engine *engine)
     tree_free(engine->tree);
     engine->tree = NULL;
     functions_release(engine);
+    timers_release(engine);
     gateway_free(engine->gateway);
     traffic_free(engine->traffic);
     offline_api_free(engine->offline_api);

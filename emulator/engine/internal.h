@@ -47,6 +47,7 @@ _Static_assert(STAGE__COUNT == SNAPSHOT_STAGES, "the snapshot shows every stage"
 #define ENGINE_HOST_ID 61777
 
 struct functions;
+struct timers;
 struct installer;
 struct dozing;
 struct traffic;
@@ -190,6 +191,7 @@ struct engine {
     struct offline_api *offline_api;  // born with the first environment
     bool offline_told, variables_told;
 
+    struct timers *timers;       // NULL: none
     struct functions *functions; // NULL before the first version serves
 
     struct server_client *exec_client; // exec: who asked, and the reply's id

@@ -7,6 +7,7 @@
 #include "emulator/engine/explain.h"
 #include "emulator/engine/functions.h"
 #include "emulator/engine/internal.h"
+#include "emulator/engine/timers.h"
 #include "emulator/engine/traffic.h"
 #include "emulator/engine/why.h"
 #include "sandbox/base/cleanup.h"
@@ -259,6 +260,18 @@ static void handle_replay(struct engine *engine, struct server_command *command)
     }
 }
 
+static void handle_cron(struct engine *engine, struct server_command *command)
+{
+    struct error error = {0};
+    const char *expression = json_get_string(command->arguments, "expression");
+    struct cJSON *members = timers_show(engine, expression, &error);
+    if (members) {
+        reply_ok(engine, command, members);
+    } else {
+        reply_error(engine, command, &error);
+    }
+}
+
 static void handle_call(struct engine *engine, struct server_command *command)
 {
     struct error error = {0};
@@ -296,6 +309,7 @@ static const request_fn handlers[COMMAND__COUNT] = {
     [COMMAND_REQUEST] = handle_request,
     [COMMAND_REPLAY] = handle_replay,
     [COMMAND_CALL] = handle_call,
+    [COMMAND_CRON] = handle_cron,
 };
 
 static bool needs_project(enum command_kind kind)

@@ -6,6 +6,7 @@
 #include "emulator/engine/dozing.h"
 #include "emulator/engine/internal.h"
 #include "emulator/engine/rollout.h"
+#include "emulator/engine/timers.h"
 #include "emulator/engine/traffic.h"
 #include "emulator/limits/limits.h"
 #include "emulator/python/installer.h"
@@ -206,6 +207,7 @@ void snapshot_fill(void *context, struct snapshot *ret_snapshot)
     fill_traffic(engine, out);
     fill_prompt(engine, out);
     functions_fill(engine, out);
+    timers_fill(context, out);
     out->saves = engine->saves;
     out->last_reload_ms = engine->last_reload_ms;
     out->deviations = engine->deviations;

@@ -25,18 +25,20 @@
 #define TEXT_BUILD_MEMORY        "Out of memory"                             // P-66
 #define TEXT_STEP_FAILED                                                                              \
     "部署失败：The command '/bin/sh -c chown leanengine:leanengine . && su leanengine -c '%s'' " \
-    "returned a non-zero code: %d:"                                 // P-68
-#define TEXT_RUNTIME          "运行环境: python"                    // P-231
-#define TEXT_INSTALLING       "正在下载和安装依赖项 ..."            // P-231
-#define TEXT_STORE_IMAGE      "存储镜像到仓库（%s）..."             // P-65, P-231
-#define TEXT_BUILD_DONE       "镜像构建完成：%s"                    // P-231
-#define TEXT_DEPLOY_BEGIN     "开始部署 %s 到 %s"                   // P-231
-#define TEXT_INSTANCE_CREATE  "正在创建新实例 ..."                  // P-231
-#define TEXT_INSTANCE_START   "正在启动新实例 ..."                  // P-231
-#define TEXT_INSTANCE_STARTED "实例启动成功：%s"                    // P-231
-#define TEXT_FUNCTION_LATE    "The request timed out on the server" // P-199
-#define TEXT_DEPLOY_DONE      "部署完成：%u 个实例部署成功"         // P-231
-#define TEXT_DEPLOY_FAILED    "部署完成：发生了 1 个错误"           // P-110
+    "returned a non-zero code: %d:"                                                   // P-68
+#define TEXT_RUNTIME          "运行环境: python"                                      // P-231
+#define TEXT_INSTALLING       "正在下载和安装依赖项 ..."                              // P-231
+#define TEXT_STORE_IMAGE      "存储镜像到仓库（%s）..."                               // P-65, P-231
+#define TEXT_BUILD_DONE       "镜像构建完成：%s"                                      // P-231
+#define TEXT_DEPLOY_BEGIN     "开始部署 %s 到 %s"                                     // P-231
+#define TEXT_INSTANCE_CREATE  "正在创建新实例 ..."                                    // P-231
+#define TEXT_INSTANCE_START   "正在启动新实例 ..."                                    // P-231
+#define TEXT_INSTANCE_STARTED "实例启动成功：%s"                                      // P-231
+#define TEXT_TIMER_FAILED     "timerAction short-circuited and no fallback available" // P-200
+#define TEXT_TIMER_LATE       "timerAction timed-out and no fallback available"       // P-200
+#define TEXT_FUNCTION_LATE    "The request timed out on the server"                   // P-199
+#define TEXT_DEPLOY_DONE      "部署完成：%u 个实例部署成功"                           // P-231
+#define TEXT_DEPLOY_FAILED    "部署完成：发生了 1 个错误"                             // P-110
 // clang-format on
 
 #define TEXT_NO_APPLICATION "Application not found" // P-117

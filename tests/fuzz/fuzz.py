@@ -23,6 +23,7 @@ BUILD = os.path.join(ROOT, "build", "fuzz")
 HEADS = ["emulator/formats/http1.c", "emulator/formats/http1_meaning.c", "emulator/formats/http1_write.c"]
 # target: its parser's files, the longest input that is of use
 TARGETS = {
+    "cron": (["emulator/formats/cron.c"], 256),
     "dotenv": (["emulator/formats/dotenv.c"], 1024),
     "http1_chunks": (["emulator/formats/http1_chunks.c"], 2048),
     "http1_request": (HEADS, 2048),

@@ -62,6 +62,8 @@ static const struct {
     {"FUNCTION_MS", 15 * S, "P-199"},
     {"BEFORE_HOOK_MS", 10 * S, "P-199 [I]"},
     {"OTHER_HOOK_MS", 3 * S, "P-199"},
+    {"TIMER_FAILURES", 30, "P-200"},
+    {"TIMER_WINDOW_MS", 24 * 3600 * S, "P-200"},
 };
 
 static const struct limit_row *find(const char *name)

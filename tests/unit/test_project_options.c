@@ -82,6 +82,20 @@ static const struct {
     {"persist: [media/, ./media//x]\n", ":1:19: persist: media/ and ./media//x: one lies", ""},
     {"persist: [a/b, a]\n", ":1:16: persist: a/b and a: one lies in the other", ""},
     {"persist: [a, a/]\n", "one lies in the other", ""},
+    {"cron: 1\n", ".leanlocal.yaml:1:7: cron: expected a list of timers", "- {cron: "},
+    {"cron: [x]\n", ".leanlocal.yaml:1:8: cron: expected a timer", ""},
+    {"cron:\n  - {function: f}\n", ".leanlocal.yaml:2:5: cron: a timer needs", ""},
+    {"cron:\n  - {cron: 0 0 9 * * *}\n", "a timer needs cron and function", ""},
+    {"cron:\n  - {cron: 0 0 29 * * *, function: f}\n",
+     ".leanlocal.yaml:2:12: cron: 0 0 29 * * *: column 5: hour: 29 is not 0 to 23", ""},
+    {"cron:\n  - {cron: 0 9 * * *, function: f}\n", "six fields", "0 0 9 * * *"},
+    {"cron:\n  - {cron: 0 0 9 * * *, functions: f}\n", ":2:25: cron: unknown key",
+     "did you mean function?"},
+    {"cron:\n  - {cron: 0 0 9 * * *, function: [f]}\n", "function: expected one value", ""},
+    {"cron:\n  - {cron: 0 0 9 * * *, function: f, data: '[1]'}\n", "data: not a JSON object", ""},
+    {"cron:\n  - {name: a, name: b}\n", "a key is given twice", ""},
+    {"cron:\n  - {cron: 0 0 9 * * *, function: f}\n  - {cron: 0 0 8 * * *, function: f}\n",
+     ".leanlocal.yaml:3:5: cron: two timers have one name", "name: "},
     {"port: 1\nport: 2\n", ".leanlocal.yaml:2:1: port: given twice, first on line 1", ""},
     {"- port\n", ".leanlocal.yaml:1:1: expected lines like", "colon"},
     {"port 3001\n", ".leanlocal.yaml:1:1: expected lines like", ""},
@@ -103,6 +117,24 @@ static void test_wrong(void **state)
         }
         json_free(options);
     }
+}
+
+static void test_timers(void **state)
+{
+    struct error error = {0};
+    struct cJSON *options = json_new_object();
+    assert_int_equal(read_file(*state,
+                               "cron:\n  - {cron: 0 30 8 ? * MON-FRI, function: report}\n"
+                               "  - name: nightly\n    cron: 0 0 3 * * *\n    function: clean\n"
+                               "    data: '{\"days\": 7}'\n",
+                               options, &error),
+                     0);
+    auto_free char *text = json_print(options);
+    assert_string_equal(text, "{\"cron\":[{\"name\":\"report\",\"cron\":\"0 30 8 ? * MON-FRI\","
+                              "\"function\":\"report\"},{\"name\":\"nightly\","
+                              "\"cron\":\"0 0 3 * * *\",\"function\":\"clean\","
+                              "\"data\":\"{\\\"days\\\": 7}\"}]}");
+    json_free(options);
 }
 
 static void test_no_file(void **state)
@@ -165,6 +197,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         IN_DIR(test_good),
         IN_DIR(test_wrong),
+        IN_DIR(test_timers),
         IN_DIR(test_no_file),
         IN_DIR(test_too_large),
         IN_DIR(test_command_line_is_stronger_but_the_file_is_checked),

@@ -128,6 +128,13 @@ static void fill(struct snapshot *s)
     STR(last_output), STR(install_offer), STR(installing), STR(prompt);
     STR(functions_state), STR(functions_note);
     s->function_count = SNAPSHOT_FUNCTIONS;
+    s->timer_count = SNAPSHOT_TIMERS;
+    NUM(utc_offset_s);
+    for (int i = 0; i < SNAPSHOT_TIMERS; i++) {
+        STR(timers[i].name), STR(timers[i].cron), STR(timers[i].function);
+        snprintf(s->timers[i].state, sizeof s->timers[i].state, "t%d", i);
+        NUM(timers[i].next_wall_ms);
+    }
     for (int i = 0; i < SNAPSHOT_FUNCTIONS; i++) {
         STR(functions[i].name);
         snprintf(s->functions[i].kind, sizeof s->functions[i].kind, "k%d", i);
@@ -180,6 +187,7 @@ static void test_snapshot_round_trip(void **state)
     assert_int_equal(got->instances[15].log_limit_minute, snapshot->instances[15].log_limit_minute);
     assert_string_equal(got->probes[63].text, snapshot->probes[63].text);
     assert_string_equal(got->functions[127].name, snapshot->functions[127].name);
+    assert_string_equal(got->timers[31].function, snapshot->timers[31].function);
     assert_string_equal(got->stages[5].detail, snapshot->stages[5].detail);
     // Every member that fill() set has to be there, whatever the tables say.
     memset(got, 0, sizeof *got);
@@ -236,6 +244,8 @@ static void test_snapshot_round_trip(void **state)
         "check_next_ms",
         "check_failures",
         "check_failures_max",
+        "timers",
+        "utc_offset_s",
     };
     for (size_t i = 0; i < ARRAY_LEN(members); i++) {
         if (!json_get(tree, members[i])) {

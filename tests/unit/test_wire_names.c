@@ -39,6 +39,7 @@ static const struct {
     {COMMAND_CANCEL, "cancel"},
     {COMMAND_SIGNAL, "signal"},
     {COMMAND_CALL, "call"},
+    {COMMAND_CRON, "cron"},
 };
 
 static void events_have_their_names(void **state)
