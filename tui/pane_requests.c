@@ -100,7 +100,7 @@ static struct cJSON *ask(void *state, const struct pane_model *model, int *ret_q
 
 static unsigned say(struct requests *pane, const char **ret_message, const char *text)
 {
-    snprintf(pane->message, sizeof pane->message, "%s", text);
+    snprintf(pane->message, sizeof pane->message, "%.*s", (int)sizeof pane->message - 1, text);
     *ret_message = pane->message;
     return EFFECT_MESSAGE;
 }

@@ -23,20 +23,15 @@ static const char *client_address(const struct gateway_client *client)
 }
 
 // RFC 7239 §6: an IPv6 address is quoted and in brackets.
-static void print_forwarded(struct buf *own, const char *address, const char *proto)
-{
-    bool v6 = strchr(address, ':') != NULL;
-    buf_addf(own, "Forwarded: for=%s%s%s;proto=%s\r\n", v6 ? "\"[" : "", address, v6 ? "]\"" : "",
-             proto);
-}
+#define FORWARDED    "Forwarded: for=%s%s%s;proto=%s\r\n"
+#define FOR(address) strchr(address, ':') ? "\"[" : "", address, strchr(address, ':') ? "]\"" : ""
 
-static uint32_t print_own(const struct gateway_exchange *exchange, struct buf *own)
+static uint32_t print_own(const struct gateway_exchange *exchange, char *out, size_t size)
 {
-    const struct gateway_options *options = &exchange->client->gateway->options;
     const char *address = client_address(exchange->client);
-    const char *proto = options->https ? "https" : "http";
-    buf_addf(own, "X-Real-IP: %s\r\nX-Forwarded-Proto: %s\r\n", address, proto);
-    print_forwarded(own, address, proto);
+    const char *proto = exchange->client->gateway->options.https ? "https" : "http";
+    snprintf(out, size, "X-Real-IP: %s\r\nX-Forwarded-Proto: %s\r\n" FORWARDED, address, proto,
+             FOR(address), proto);
     return REPLACED;
 }
 
@@ -62,24 +57,24 @@ static uint32_t print_own_edge(const struct gateway_exchange *exchange, const ch
         buf_addf(own, "X-Forwarded-Proto: %s\r\n", proto);
     }
     if (!http1_head_find(head, HTTP1_FORWARDED)) {
-        print_forwarded(own, EDGE_NODE, proto);
+        buf_addf(own, FORWARDED, FOR(EDGE_NODE), proto);
     }
     return 1u << HTTP1_X_FORWARDED_FOR;
 }
 
-static bool write_head(struct gateway_exchange *exchange, const char *bytes, struct buf *own)
+static bool write_head(struct gateway_exchange *exchange, const char *bytes, uint32_t without,
+                       const char *own)
 {
     const struct http1_head *head = &exchange->head;
-    struct gateway *gateway = exchange->client->gateway;
     struct gateway_block *out = &exchange->request;
     const struct http1_onward onward = {
-        .without =
-            gateway->options.edge ? print_own_edge(exchange, bytes, own) : print_own(exchange, own),
+        .without = without,
         .switching = *exchange->upgrade,
         .body = head->body,
-        .own = own->data,
+        .own = own,
     };
-    if (!gateway_block_need(gateway, out, http1_write_room(head, onward.own), BLOCK_REQUEST_MAX)) {
+    if (!gateway_block_need(exchange->client->gateway, out, http1_write_room(head, own),
+                            BLOCK_REQUEST_MAX)) {
         return false;
     }
     out->end += (uint32_t)http1_write(head, bytes, &onward, out->data + out->end);
@@ -88,10 +83,18 @@ static bool write_head(struct gateway_exchange *exchange, const char *bytes, str
 
 bool gateway_request_build(struct gateway_exchange *exchange)
 {
-    struct buf own = {0};
     const struct gateway_block *in = &exchange->client->in;
-    exchange->intact = write_head(exchange, in->data + in->start, &own);
-    buf_release(&own);
+    const char *bytes = in->data + in->start;
+    if (exchange->client->gateway->options.edge) {
+        struct buf own = {0}; // as long as what clients forge
+        uint32_t without = print_own_edge(exchange, bytes, &own);
+        exchange->intact = write_head(exchange, bytes, without, own.data);
+        buf_release(&own);
+    } else {
+        char own[320];
+        uint32_t without = print_own(exchange, own, sizeof own);
+        exchange->intact = write_head(exchange, bytes, without, own);
+    }
     return exchange->intact;
 }
 

@@ -123,7 +123,7 @@ struct replay *replay_start(struct loop *loop, uint32_t address, uint16_t port,
                             const struct request_record *record, replay_end_fn on_end,
                             void *context, struct error *error)
 {
-    uint16_t own_port;
+    uint16_t own_port = 0;
     if (check(record, error) < 0) {
         return NULL;
     }

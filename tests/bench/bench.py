@@ -22,6 +22,7 @@ from helpers.waiting import wait_for  # noqa: E402
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from bench_builds import bench_builds  # noqa: E402
+from bench_gateway import bench_gateway  # noqa: E402
 from bench_sandbox import bench_sandbox  # noqa: E402
 
 SAVES = int(os.environ.get("BENCH_SAVES", "20"))
@@ -174,7 +175,7 @@ def bench_reloads(place):
 
 
 BENCHES = {"flask": bench_flask, "reloads": bench_reloads, "builds": bench_builds,
-           "sandbox": bench_sandbox}
+           "sandbox": bench_sandbox, "gateway": bench_gateway}
 
 
 def chosen():
