@@ -9,6 +9,7 @@ WRITE = "unit/test_http1_write.c::"
 PLAIN = "unit/test_gateway.c::"
 LIMITS = "unit/test_gateway_limits.c::"
 GZIP = "unit/test_gateway_gzip.c::"
+ROUTE = "unit/test_gateway_route.c::"
 
 ROWS = {
     "Any split": [
@@ -26,6 +27,8 @@ ROWS = {
         ("A body whose chunks break off or are wrong never looks complete to the app.",
          [LIMITS + "test_bad_chunks_never_complete_upstream"]),
         ("Pipelined requests are answered in order.", [PLAIN + "test_pipelined_in_order"]),
+        ("--lenient-http bears with lines that end with LF alone, says so once, and bears with nothing else.",
+         [ROUTE + "test_lenient", CODEC + "test_lenient_client"]),
         ("100 comes from the app, our limits answer at once.", [PLAIN + "test_expect_continue"]),
     ],
     "Answers of the app": [
@@ -45,6 +48,9 @@ ROWS = {
         ("What is for one hop never goes on, in either direction.", [WRITE + "test_each_row", PLAIN + "test_request_and_answer"]),
         ("X-Real-IP, X-Forwarded-Proto and Forwarded replace what the client sent; X-Forwarded-For passes.",
          [PLAIN + "test_request_and_answer"]),
+        ("--client-ip and --proto are what the app is told of the client.", [ROUTE + "test_what_is_said_of_the_client"]),
+        ("Behind an edge node: what a client forged passes, X-Forwarded-For grows, the rest is the node's.",
+         [ROUTE + "test_edge_headers"]),
         ("Compressed is what the client accepts, of a kind that gains, from 1 K on; never an event stream.",
          [GZIP + "test_what_is_compressed", GZIP + "test_what_never_is"]),
         ("Vary is added, ETag becomes weak.", [GZIP + "test_what_the_head_says"]),
@@ -59,6 +65,7 @@ ROWS = {
          [PLAIN + "test_stale_pooled_connection"]),
     ],
     "Bounds": [
+        ("An edge node has 60 MB, 10 s, no PATCH and no WebSocket.", [ROUTE + "test_edge_limits"]),
         ("A reader that stalls stops the writer, in constant memory.", [PLAIN + "test_slow_reader_stops_the_writer"]),
         ("An app that stalls stops the upload.", [PLAIN + "test_upload_with_back_pressure"]),
         ("10 000 connections; the next one waits.", [LIMITS + "test_as_many_connections_as_allowed"]),
