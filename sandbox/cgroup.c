@@ -350,9 +350,14 @@ static bool name_owner(struct cgroup_host *host)
 
 void cgroup_probe(struct cgroup_host *ret_host)
 {
-    struct cgroup_host host = {0};
     auto_free char *mountinfo = fs_read("/proc/self/mountinfo", PROC_MAX, NULL, NULL);
     auto_free char *membership = fs_read("/proc/self/cgroup", PROC_MAX, NULL, NULL);
+    cgroup_probe_texts(mountinfo, membership, ret_host);
+}
+
+void cgroup_probe_texts(const char *mountinfo, const char *membership, struct cgroup_host *ret_host)
+{
+    struct cgroup_host host = {0};
     bool denied = sandbox_is_denied("cgroup") || !name_owner(&host);
     for (enum cgroup_kind kind = 0; kind < CGROUP_KIND__COUNT; kind++) {
         struct cgroup_place *place = &host.places[kind];

@@ -62,13 +62,18 @@ char *cgroup_record(const struct cgroup_host *host);
 // Removes what the owner of that record left; what still runs in it is killed. May take some ms.
 void cgroup_sweep(const char *record);
 
-// ---- pure ----
+// ---- of the kernel's texts ----
 
-// Our own group's directory for that controller, from the texts of /proc/self/mountinfo and
-// /proc/self/cgroup. NULL: it has none that can be reached. Owned by the caller.
+// cgroup_probe() with these: the texts of /proc/self/mountinfo and /proc/self/cgroup, NULL if
+// unknown.
+void cgroup_probe_texts(const char *mountinfo, const char *membership,
+                        struct cgroup_host *ret_host);
+
+// Our own group's directory for that controller. Pure. NULL: it has none that can be reached. Owned
+// by the caller.
 char *cgroup_own_dir(const char *mountinfo, const char *membership, const char *controller,
                      bool *ret_unified);
-// The number behind a key that begins a line: "anon 4096"; -1: no such line.
+// The number behind a key that begins a line: "anon 4096"; -1: no such line. Pure.
 int64_t cgroup_value(const char *text, const char *key);
 
 #endif
