@@ -128,6 +128,10 @@ static void fall_back(struct fleet *fleet)
             if (rival) {
                 fleet_drain_member(fleet, rival);
             }
+            struct fleet_member *coming = fleet_find_replacement(fleet, member->slot);
+            if (coming) {
+                fleet_end_member(fleet, coming, 0);
+            }
             member->state = FLEET_SERVING;
         } else if (member->state == FLEET_STARTING && member->fresh) {
             fleet_end_member(fleet, member, 0);

@@ -83,6 +83,45 @@ static void check_held(struct world *world)
     }
 }
 
+// ---- a version that fails changes nothing ----
+
+static bool was_asked(const struct world *world, unsigned id)
+{
+    for (size_t i = 0; i < world->before_count; i++) {
+        if (world->before[i] == id) {
+            return true;
+        }
+    }
+    return false;
+}
+
+void check_event(struct world *world, const struct fleet_event *event)
+{
+    const struct process *process = world_process(world, event->id);
+    bool of_it = event->kind == FLEET_HEALTHY && process && process->version == world->open;
+    bool harmless = of_it || event->kind == FLEET_TICK || event->kind == FLEET_FAILED ||
+                    event->kind == FLEET_DRAINED ||
+                    (event->kind == FLEET_EXITED && !was_asked(world, event->id));
+    world->hurt = world->hurt || !harmless;
+    world->owes_word = false;
+    for (size_t i = 0; event->kind == FLEET_EXITED && i < world->choice.count; i++) {
+        world->owes_word = world->owes_word || (process && world->routed[i] == event->id);
+    }
+}
+
+static void check_broken(struct world *world)
+{
+    bool same = world->choice.count == world->before_count &&
+                memcmp(world->routed, world->before, world->choice.count * sizeof(unsigned)) == 0;
+    for (size_t i = 0; i < world->actions.count && world->before_count && !same && !world->hurt;
+         i++) {
+        if (world->actions.items[i].kind == FLEET_BROKE) {
+            world_fail(world, "v%d has failed, and others serve than before",
+                       (int)world->actions.items[i].version);
+        }
+    }
+}
+
 // ---- containers ----
 
 static void check_members(struct world *world)
@@ -91,6 +130,7 @@ static void check_members(struct world *world)
     const struct fleet_member *members = fleet_members(world->fleet, &count);
     bool rolling = fleet_is_rolling(world->fleet);
     unsigned serving[FLEET_SLOTS + 1] = {0}, coming[FLEET_SLOTS + 1] = {0}, fresh = 0;
+    bool content[FLEET_SLOTS + 1] = {0}; // that slot wants nobody else
     if (count != world->process_count) {
         world_fail(world, "%d members, %d containers", (int)count, (int)world->process_count);
     }
@@ -104,6 +144,7 @@ static void check_members(struct world *world)
         serving[at->slot] += at->state == FLEET_SERVING;
         coming[at->slot] += at->state == FLEET_STARTING && !at->fresh;
         fresh += at->state == FLEET_STARTING && at->fresh;
+        content[at->slot] = content[at->slot] || (at->state == FLEET_SERVING && !at->condemned);
         if (at->state == FLEET_RESTING && !rolling) {
             world_fail(world, "%u rests, and nothing is rolled out", at->id);
         }
@@ -114,6 +155,8 @@ static void check_members(struct world *world)
     for (unsigned slot = 1; slot <= world->options.fleet.instances; slot++) {
         if (serving[slot] > 1 || coming[slot] > 1) {
             world_fail(world, "slot %u: %u serve, %u come", slot, serving[slot], coming[slot]);
+        } else if (content[slot] && coming[slot]) {
+            world_fail(world, "slot %u: one is started for it, and it serves well", slot);
         }
     }
     if (fresh > 1) {
@@ -196,7 +239,11 @@ static void check_deadline(struct world *world, bool on_time)
 void check_after(struct world *world, bool on_time)
 {
     check_routes(world);
+    check_broken(world);
     check_failing(world);
+    if (world->owes_word && !world->stopping) {
+        world_fail(world, "one that served has ended, and nobody says so");
+    }
     check_held(world);
     check_members(world);
     check_drains(world);
@@ -250,6 +297,23 @@ void check_action(struct world *world, const struct fleet_action *action)
     int64_t longest_ms = not_again && options->redeploy_ms > options->backoff.max_ms
                              ? options->redeploy_ms
                              : options->backoff.max_ms;
+    bool broke = action->kind == FLEET_BROKE ||
+                 (action->kind == FLEET_TELL &&
+                  (action->tell == FLEET_TELL_KEPT || action->tell == FLEET_TELL_MIXED));
+    world->owes_word = world->owes_word && !died && !broke;
+    if (died || not_again) {
+        world->pause_until_ms[action->slot] = world->seen_ms + action->step.pause_ms;
+    }
+    if (action->kind == FLEET_TELL && action->tell == FLEET_TELL_SERVES) {
+        world->pause_until_ms[action->slot] = 0;
+    }
+    if (action->kind == FLEET_START) { // what somebody has asked for does not wait
+        if (!action->fresh && world->seen_ms < world->pause_until_ms[action->slot]) {
+            world_fail(world, "slot %u: started again %lld ms too early", action->slot,
+                       (long long)(world->pause_until_ms[action->slot] - world->seen_ms));
+        }
+        world->pause_until_ms[action->slot] = 0;
+    }
     if ((died || not_again) && (action->step.pause_ms < 0 || action->step.pause_ms > longest_ms)) {
         world_fail(world, "a pause of %lld ms", (long long)action->step.pause_ms);
     }

@@ -21,12 +21,9 @@ struct process *world_process(struct world *world, unsigned id)
     return NULL;
 }
 
-// Half of all versions are what somebody wanted.
 enum nature world_nature(const struct world *world, uint64_t version)
 {
-    static const enum nature natures[] = {NATURE_GOOD,  NATURE_GOOD,   NATURE_GOOD,  NATURE_GOOD,
-                                          NATURE_FLAKY, NATURE_SILENT, NATURE_BROKEN};
-    enum nature nature = natures[version * 2654435761u % (sizeof natures / sizeof natures[0])];
+    enum nature nature = (enum nature)world->natures[version % VERSIONS];
     return world->kind && nature == NATURE_FLAKY ? NATURE_GOOD : nature;
 }
 
@@ -167,6 +164,20 @@ static void take_outcome(struct world *world, uint64_t version, bool done)
     }
 }
 
+// As engine/dozing.c: what cannot be woken is not waited for.
+static void stop_waiting(struct world *world)
+{
+    if (fleet_serving_count(world->fleet) > 0) {
+        return;
+    }
+    bool waking = world->doze.state == DOZE_WAKING;
+    world_doze(world, DOZE_STOPPED);
+    if (waking) {
+        world->choice.asleep = false;
+        world_release_held(world);
+    }
+}
+
 static void take_word(struct world *world, const struct fleet_action *action)
 {
     switch (action->tell) {
@@ -175,11 +186,7 @@ static void take_word(struct world *world, const struct fleet_action *action)
         break;
     case FLEET_TELL_DIED:
     case FLEET_TELL_NOT_AGAIN:
-        world_doze(world, DOZE_STOPPED);
-        if (action->tell == FLEET_TELL_NOT_AGAIN) {
-            world->choice.asleep = false; // it could not be woken: nobody waits for that
-            world_release_held(world);
-        }
+        stop_waiting(world);
         break;
     case FLEET_TELL_MIXED:
         world->mixed = true;
@@ -234,10 +241,22 @@ static const char *const event_names[FLEET_EVENT__COUNT] = {
     [FLEET_DRAINED] = "drained",     [FLEET_SLEEP] = "sleep",         [FLEET_STOP] = "stop",
 };
 
+static bool fails_already(const struct world *world)
+{
+    size_t count;
+    const struct fleet_member *members = fleet_members(world->fleet, &count);
+    bool fails = false;
+    for (size_t i = 0; i < count; i++) {
+        fails = fails || members[i].failing || members[i].condemned;
+    }
+    return fails;
+}
+
 // What the engine knows by now, and what it has given up.
 static void note_event(struct world *world, const struct fleet_event *event)
 {
     struct process *process = world_process(world, event->id);
+    check_event(world, event);
     world->event = event->kind;
     if (event->kind == FLEET_HEALTHY && process) {
         process->proved = true;
@@ -248,6 +267,9 @@ static void note_event(struct world *world, const struct fleet_event *event)
     }
     if (event->kind == FLEET_DEPLOY) {
         world->open = event->version;
+        world->hurt = fails_already(world);
+        world->before_count = world->choice.count;
+        memcpy(world->before, world->routed, sizeof world->before);
     }
     bool gives_up =
         event->kind == FLEET_CANCEL || event->kind == FLEET_SLEEP || event->kind == FLEET_STOP;

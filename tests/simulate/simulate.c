@@ -135,30 +135,72 @@ static bool is_same(const char *a, const char *b)
     }
 }
 
-static size_t shrink(const struct world_options *options, struct step *steps, size_t count,
-                     const char *failure)
+struct shrinking {
+    const struct world_options *options;
+    const char *failure;
+    struct step *steps, *tried;
+    size_t count;
+};
+
+// Takes the script over if it fails in the same way.
+static bool fails_too(struct shrinking *shrinking, size_t count)
 {
     static struct world world;
-    static struct step tried[RUN_STEPS_MAX];
-    bool smaller = true;
-    while (smaller) {
-        smaller = false;
-        for (size_t len = count; len > 0; len /= 2) {
-            for (size_t at = 0; at + len <= count;) {
-                memcpy(tried, steps, at * sizeof steps[0]);
-                memcpy(tried + at, steps + at + len, (count - at - len) * sizeof steps[0]);
-                size_t taken = play(&world, options, tried, count - len, NULL);
-                if (world_failed(&world) && is_same(world.failure, failure)) {
-                    memcpy(steps, tried, taken * sizeof steps[0]);
-                    count = taken;
-                    smaller = true;
-                } else {
-                    at += len;
-                }
+    size_t taken = play(&world, shrinking->options, shrinking->tried, count, NULL);
+    if (!world_failed(&world) || !is_same(world.failure, shrinking->failure)) {
+        return false;
+    }
+    memcpy(shrinking->steps, shrinking->tried, taken * sizeof shrinking->steps[0]);
+    shrinking->count = taken;
+    return true;
+}
+
+static bool leave_out(struct shrinking *shrinking)
+{
+    bool smaller = false;
+    for (size_t len = shrinking->count; len > 0; len /= 2) {
+        for (size_t at = 0; at + len <= shrinking->count;) {
+            struct step *tried = shrinking->tried;
+            const struct step *steps = shrinking->steps;
+            size_t left = shrinking->count - at - len;
+            memcpy(tried, steps, at * sizeof steps[0]);
+            memcpy(tried + at, steps + at + len, left * sizeof steps[0]);
+            if (fails_too(shrinking, at + left)) {
+                smaller = true;
+            } else {
+                at += len;
             }
         }
     }
-    return count;
+    return smaller;
+}
+
+// Small numbers mean the first of all, or the shortest time: with them more can be left out.
+static bool make_plain(struct shrinking *shrinking)
+{
+    bool plainer = false;
+    for (size_t at = 0; at < 6 * shrinking->count; at++) {
+        memcpy(shrinking->tried, shrinking->steps, shrinking->count * sizeof shrinking->tried[0]);
+        struct step *step = &shrinking->tried[at / 6];
+        uint32_t *number = at % 2 ? &step->a : &step->b;
+        uint32_t wanted = at / 2 % 3;
+        if (*number > wanted) {
+            *number = wanted;
+            plainer = fails_too(shrinking, shrinking->count) || plainer;
+        }
+    }
+    return plainer;
+}
+
+static size_t shrink(const struct world_options *options, struct step *steps, size_t count,
+                     const char *failure)
+{
+    static struct step tried[RUN_STEPS_MAX];
+    struct shrinking shrinking = {
+        .options = options, .failure = failure, .steps = steps, .tried = tried, .count = count};
+    while (leave_out(&shrinking) || make_plain(&shrinking)) {
+    }
+    return shrinking.count;
 }
 
 static void tell_failure(uint64_t seed, const struct world_options *options, struct step *steps,

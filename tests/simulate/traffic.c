@@ -72,13 +72,30 @@ static void check_lost(struct world *world, unsigned tries)
     }
 }
 
+// P-156: in turn.
+static void check_turn(struct world *world, size_t taken, size_t tried)
+{
+    bool good = world->choice.count > 1;
+    for (size_t i = 0; i < world->choice.count; i++) {
+        good = good && world->suspect_until_ms[i] <= world->now_ms;
+    }
+    if (good && tried == CHOICE_NONE && taken == world->last_taken) {
+        world_fail(world, "%u is asked twice, and others are not", world->routed[taken]);
+    }
+    world->last_taken = good ? taken : CHOICE_NONE;
+}
+
 static void check_choice(struct world *world, size_t taken, size_t tried)
 {
     if (taken == CHOICE_NONE ? world->choice.count > 0 : taken >= world->choice.count) {
         world_fail(world, "chose %d of %d", (int)taken, (int)world->choice.count);
         return;
     }
-    if (taken == CHOICE_NONE || world->suspect_until_ms[taken] <= world->now_ms) {
+    if (taken == CHOICE_NONE) {
+        return;
+    }
+    if (world->suspect_until_ms[taken] <= world->now_ms) {
+        check_turn(world, taken, tried);
         return;
     }
     for (size_t i = 0; i < world->choice.count; i++) {
@@ -100,6 +117,9 @@ static void hold_or_refuse(struct world *world, struct request *request)
     }
     if (!world->choice.had && !world->choice.refused) {
         world_fail(world, "refused before the first version could serve");
+    }
+    if ((world->doze.state == DOZE_ASLEEP || world->doze.state == DOZE_WAKING) && !world->forced) {
+        world_fail(world, "refused, though it only sleeps");
     }
     answer(world, request, ANSWER_REFUSED);
 }
@@ -169,6 +189,7 @@ void world_set_upstreams(struct world *world, const unsigned *ids, size_t count)
     memcpy(world->routed, ids, count * sizeof ids[0]);
     memset(world->suspect_until_ms, 0, sizeof world->suspect_until_ms);
     choice_set(&world->choice, count);
+    world->last_taken = CHOICE_NONE;
     if (count) {
         world->choice.asleep = world->forced = false;
     }

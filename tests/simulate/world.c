@@ -8,8 +8,9 @@
 
 #define TURNS_MAX   100000 // of one step
 #define FILES       6
+#define SAVE_MS     32000 // a VCS may hold it back, and then it may not be quiet
 #define BUILD_MS    20000
-#define REFUSE_MS   20000
+#define REFUSE_MS   2000
 #define STOP_MS     2000
 #define KIND_ROUNDS 3000
 
@@ -35,6 +36,7 @@ static void save(struct world *world, uint32_t a, uint32_t b)
 {
     enum settle_kind kind = (enum settle_kind)(b % 5);
     world->content++;
+    world->saved = b / 5;
     if (world->dirty_ms < 0) {
         world->dirty_ms = world->now_ms;
     }
@@ -48,11 +50,19 @@ static void tell_save(struct world *world)
     world->dirty_ms = -1;
     world->choice.refused = false;
     world_tell(world, FLEET_CANCEL, 0);
-    uint64_t dice = (world->content + 1) * 11400714819323198485u >> 33;
-    world->build_fails = !world->kind && dice % 8 == 0;
+    uint32_t dice = world->saved / 16;
+    world->build_fails = !world->kind && dice % 8 == 7;
     world->build_ms = world->now_ms + (dice % 3 == 0 ? 0 : (int64_t)(dice / 8 % BUILD_MS));
     WORLD_LOG(world, "  %lld ms: saved, content %d\n", (long long)world->now_ms,
               (int)world->content);
+}
+
+// Half of all versions are what somebody wanted.
+static enum nature nature_of(uint32_t dice)
+{
+    static const enum nature natures[] = {NATURE_GOOD,  NATURE_SILENT, NATURE_BROKEN, NATURE_FLAKY,
+                                          NATURE_FLAKY, NATURE_GOOD,   NATURE_GOOD,   NATURE_GOOD};
+    return natures[dice % (sizeof natures / sizeof natures[0])];
 }
 
 static void finish_build(struct world *world)
@@ -66,6 +76,7 @@ static void finish_build(struct world *world)
     }
     world_tell(world, FLEET_DEPLOY, 0);
     world->queue[world->queued - 1].version = ++world->versions;
+    world->natures[world->versions % VERSIONS] = (uint8_t)nature_of(world->saved);
 }
 
 // ---- time ----
@@ -138,6 +149,10 @@ static void fire(struct world *world)
         if (again_ms >= 0 && again_ms <= world->now_ms) {
             world_fail(world, "a sleep that is due at once again");
         }
+        int64_t run_ms = doze_run_ms(&world->doze, world->now_ms);
+        if (world->doze.state == DOZE_AWAKE && run_ms > world->options.doze.budget_ms) {
+            world_fail(world, "it has run for %lld ms, and goes on", (long long)run_ms);
+        }
         world_settle(world);
     }
 }
@@ -175,6 +190,10 @@ static void advance(struct world *world, int64_t for_ms)
         }
     }
     world->now_ms = until_ms > world->now_ms ? until_ms : world->now_ms;
+    if (world->dirty_ms >= 0 && world->now_ms - world->dirty_ms > SAVE_MS + LATE_MAX_MS) {
+        world_fail(world, "a save is not told for %lld ms",
+                   (long long)(world->now_ms - world->dirty_ms));
+    }
     if (for_ms > 100) {
         report_all(world);
     }
@@ -241,6 +260,7 @@ void world_step(struct world *world, const struct step *step)
         break;
     case STEP_HOLD:
         settle_hold(&world->settle, world->now_ms, !world->settle.held);
+        world->dirty_ms = world->dirty_ms < 0 ? -1 : world->now_ms;
         break;
     case STEP_START:
     case STEP_CRASH:

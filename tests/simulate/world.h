@@ -24,7 +24,7 @@
 
 enum step_kind {
     STEP_ADVANCE, // a: how far; b: to where in it
-    STEP_SAVE,    // a: which file; b: what happens to it
+    STEP_SAVE,    // a: which file; b: what happens to it, and how good the app is then
     STEP_HOLD,    // a VCS takes its lock, or gives it back
     STEP_START,   // a: which container; b: how far its start gets
     STEP_CRASH,   // a: which one; b: seen by the engine at once or later
@@ -91,6 +91,7 @@ struct request {
 #define PROCESSES 512
 #define REQUESTS  48
 
+#define VERSIONS     4096
 #define LATE_MAX_MS  3000 // a slow host
 #define FAILURE_SIZE 256
 
@@ -107,7 +108,12 @@ struct world {
     int64_t build_ms;               // when the build is done; -1: none
     bool build_fails;
     uint64_t versions;
-    uint64_t open;      // the deployment that has no outcome yet; 0
+    uint32_t saved; // the dice of the last save: what is in the files
+    uint8_t natures[VERSIONS];
+    uint64_t open;                // the deployment that has no outcome yet; 0
+    unsigned before[FLEET_SLOTS]; // who got requests when it began
+    size_t before_count;
+    bool hurt;          // one of those has failed or ended since
     uint64_t last_done; // 0: the last deployment failed, or none
     bool mixed, kept;   // a slot could not be brought to the others'; a restart failed
 
@@ -120,9 +126,12 @@ struct world {
 
     struct process processes[PROCESSES];
     size_t process_count;
+    int64_t pause_until_ms[FLEET_SLOTS + 1]; // nothing is started again in that slot before
+    bool owes_word;                          // one that served has ended: somebody has to say so
 
     struct choice choice;
     unsigned routed[FLEET_SLOTS];
+    size_t last_taken; // by the request before; CHOICE_NONE: others were asked then
     int64_t suspect_until_ms[FLEET_SLOTS];
     struct request requests[REQUESTS];
     uint64_t asked, answered; // each request is answered once
@@ -173,6 +182,7 @@ void check_before(struct world *world);
 // on_time: the event's clock was not behind.
 void check_after(struct world *world, bool on_time);
 void check_actions(struct world *world);
+void check_event(struct world *world, const struct fleet_event *event);
 void check_action(struct world *world, const struct fleet_action *action);
 void check_end(struct world *world);
 
