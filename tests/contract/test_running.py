@@ -55,8 +55,8 @@ def passes(run, root, *options):
     return done
 
 
-def refused(run, root, *options):
-    done = run("verify", root, *options, timeout=60)
+def refused(run, root, *options, **more):
+    done = run("verify", root, *options, timeout=60, **more)
     assert done.returncode == 1, done.stdout + done.stderr
     return done
 
@@ -139,7 +139,7 @@ def test_run_is_a_line_of_a_shell(project, run, command):
 @pytest.mark.contract("P-91", "P-92", "P-103")
 def test_another_port_than_the_clouds_is_told_at_once_and_in_the_end(project, run):
     done = refused(run, project(files(yaml="run: python serve.py 0.0.0.0 8000\nstartupTimeout: 15\n",
-                                      **{"serve.py": SERVE})))
+                                      **{"serve.py": SERVE})), env={"LEANLOCAL_HEALTH": "second-ms=400"})
     assert "the app listens on port 8000; the cloud reaches port 3000 only" in done.stdout
     assert "web1 listened on port 8000, and not on port 3000 within 15 s" in done.stdout
     assert "P-91" in done.stdout

@@ -48,8 +48,8 @@ class Asked:
         return self.answer
 
 
-def plain(place, root):
-    return PtyRun(place, "up", root, "--debug", "--plain", "--host", place.address, env={"NO_COLOR": "1"})
+def plain(place, root, **env):
+    return PtyRun(place, "up", root, "--debug", "--plain", "--host", place.address, env={"NO_COLOR": "1", **env})
 
 
 def test_a_breakpoint_is_used_on_the_screen(place, screen):
@@ -108,10 +108,10 @@ def test_what_is_typed_is_passed_on_when_the_output_goes_elsewhere(place):
 
 def test_the_start_may_stand_at_a_breakpoint_longer_than_the_cloud_waits(place):
     files = {**FILES, "wsgi.py": "breakpoint()\n" + WSGI, "leanengine.yaml": "startupTimeout: 15\n"}
-    run = plain(place, place.project(files))
+    run = plain(place, place.project(files), LEANLOCAL_HEALTH="second-ms=50")  # startupTimeout: 0.75 s
     run.wait_output(b"out (Pdb) ")
     held = Asked(place, "/")  # held, not refused
-    end = time.monotonic() + 15.5
+    end = time.monotonic() + 1.5
     while time.monotonic() < end:
         assert b"failed" not in run.read(0.5)
     run.type(b"c\n")

@@ -325,7 +325,7 @@ def test_app_that_ignores_its_port_is_named(make_place, leg):
               "http.server.test(http.server.SimpleHTTPRequestHandler, port=%d)\n")
     root = place.project({"main.py": server % (20000 + os.getpid() % 10000 + (leg == "denied-root")), "wsgi.py": "", "requirements.txt": "",
                           "leanengine.yaml": "run: python main.py\nstartupTimeout: 15\n"})
-    instance = place.up(root)
+    instance = place.up(root, env={"LEANLOCAL_HEALTH": "second-ms=200"})
     instance.wait_line("LEANCLOUD_APP_PORT", 40)
     assert instance.stop() in (0, 130)
 

@@ -251,7 +251,7 @@ def test_P_63_second_start_needs_no_pip(project, up, wheelhouse):
 def test_P_109_never_listening_is_told_after_startup_timeout(project, run):
     done = run("verify", project({
         "wsgi.py": "", "requirements.txt": "",
-        "leanengine.yaml": "run: sleep 60\nstartupTimeout: 15\n"}), timeout=60)
+        "leanengine.yaml": "run: sleep 60\nstartupTimeout: 15\n"}), timeout=60, env={"LEANLOCAL_HEALTH": "second-ms=50"})
     assert done.returncode == 1
     assert "did not listen on port 3000 within 15 s" in done.stdout
     assert "请确保程序在 15 秒内正确地启动了 HTTP 服务" in done.stdout
@@ -262,7 +262,7 @@ def test_P_110_redirecting_home_page_is_not_healthy(project, run):
     done = run("verify", project({
         "wsgi.py": "def application(e, s):\n"
                    "    s('302 Found', [('Location', 'https://example.com/')])\n    return [b'']\n",
-        "requirements.txt": "", "leanengine.yaml": "startupTimeout: 15\n"}), timeout=60)
+        "requirements.txt": "", "leanengine.yaml": "startupTimeout: 15\n"}), timeout=60, env={"LEANLOCAL_HEALTH": "second-ms=400"})
     assert done.returncode == 1
     assert "302" in done.stdout and "https://example.com/" in done.stdout
 
