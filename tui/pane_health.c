@@ -114,6 +114,10 @@ static char *checks_text(const struct snapshot *snapshot)
     char next[9];
     const char *path = healthy_path(snapshot);
     clock_format_hms(snapshot->check_next_ms, next);
+    if (snapshot->check_failures > 0 && snapshot->check_failures >= snapshot->check_failures_max) {
+        return str_printf(_("%lld checks failed in a row: it is being restarted; next at %s"),
+                          (long long)snapshot->check_failures, next);
+    }
     if (snapshot->check_failures > 0) {
         return str_printf(
             _("%lld of %lld checks failed in a row, then it is restarted; next at %s"),
@@ -124,21 +128,23 @@ static char *checks_text(const struct snapshot *snapshot)
 }
 
 // What is going to happen, and when.
-static int draw_outlook(const struct snapshot *snapshot, struct canvas *canvas, struct rect rect,
-                        int row)
+static int draw_outlook(const struct snapshot *snapshot, struct canvas *canvas, struct rect rect)
 {
+    int row = rect.row;
     if (snapshot->crash_next_ms > 0) {
         auto_free char *text = loop_text(snapshot);
-        return draw_reason(canvas, rect, row, _("try"), STYLE_BAD, text) + 1;
+        row = draw_reason(canvas, rect, row, _("try"), STYLE_BAD, text);
     }
     if (snapshot->check_next_ms > 0) {
         auto_free char *text = checks_text(snapshot);
         enum style style = snapshot->check_failures > 0 ? STYLE_WARN : STYLE_GOOD;
         row = draw_reason(canvas, rect, row, _("check"), style, text);
-        auto_free char *deaths = deaths_text(snapshot);
-        return draw_reason(canvas, rect, row, "", STYLE_WARN, deaths) + 1;
     }
-    return row;
+    if (snapshot->crash_next_ms == 0) {
+        auto_free char *deaths = deaths_text(snapshot);
+        row = draw_reason(canvas, rect, row, "", STYLE_WARN, deaths);
+    }
+    return row > rect.row ? row + 1 : row;
 }
 
 static void describe_verdict(const struct snapshot_probe *probe, enum style *ret_style,
@@ -204,7 +210,7 @@ static void draw(const void *state, const struct pane_model *model, struct canva
 {
     (void)state;
     const struct snapshot *snapshot = model->snapshot;
-    int row = draw_outlook(snapshot, canvas, rect, rect.row);
+    int row = draw_outlook(snapshot, canvas, rect);
     row = draw_failure(snapshot, canvas, rect, row);
     int room = rect.row + rect.rows - row;
     int count = (int)snapshot->probe_count;

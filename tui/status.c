@@ -121,6 +121,27 @@ static char *failed_text(const struct snapshot *snapshot, bool compact)
     return str_printf("✗ %s", why);
 }
 
+// A save has failed, or an instance that should replace another or stands beside others.
+static char *keeping_text(const struct snapshot *snapshot, bool compact)
+{
+    if (!snapshot->failure_is_crash) {
+        return compact ? str_dup(_("! save failed; still serving"))
+                       : str_printf(_("! last save failed; %s still serving, healthy"),
+                                    snapshot->serving_version);
+    }
+    if (compact) {
+        return str_dup(_("! instance failed; still serving"));
+    }
+    if (snapshot->crash_deaths > 0 && snapshot->crash_next_ms > 0) {
+        char next[9];
+        clock_format_hms(snapshot->crash_next_ms, next);
+        return str_printf(_("! an instance failed %lld times, next try %s; still serving"),
+                          (long long)snapshot->crash_deaths, next);
+    }
+    auto_free char *why = first_line(snapshot->failure);
+    return str_printf(_("! still serving, but %s"), why);
+}
+
 static char *serving_text(const struct snapshot *snapshot, bool compact, enum style *ret_style)
 {
     static const enum style styles[SERVING__COUNT] = {
@@ -143,12 +164,7 @@ static char *serving_text(const struct snapshot *snapshot, bool compact, enum st
                    ? str_printf(_("● healthy %lld ms"), (long long)snapshot->healthy_ms)
                    : str_dup(_("● healthy"));
     case SERVING_KEEPING:
-        if (snapshot->crash_next_ms > 0 && snapshot->crash_deaths > 0) { // one of several
-            return loop_text(snapshot, compact);
-        }
-        return compact ? str_dup(_("! save failed; still serving"))
-                       : str_printf(_("! last save failed; %s still serving, healthy"),
-                                    snapshot->serving_version);
+        return keeping_text(snapshot, compact);
     case SERVING_FAILED:
         return failed_text(snapshot, compact);
     case SERVING_ASLEEP:

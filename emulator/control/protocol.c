@@ -102,6 +102,7 @@ static const struct field snapshot_fields[] = {
     TEXT(snapshot, failure_rule),
     TEXT(snapshot, failure_cloud),
     TEXT(snapshot, failure_mend),
+    INT(snapshot, failure_is_crash),
     TEXT(snapshot, python),
     TEXT(snapshot, environment),
     TEXT(snapshot, region),

@@ -140,9 +140,10 @@ struct snapshot {
     char failure_rule[16];
     char failure_cloud[384];
     char failure_mend[640];
-    char python[32];      // "3.11.7"
-    char environment[16]; // development, stage, production
-    char region[8];       // CN, US, AP
+    int64_t failure_is_crash; // 1: of what served, or of an instance beside it; not of a save
+    char python[32];          // "3.11.7"
+    char environment[16];     // development, stage, production
+    char region[8];           // CN, US, AP
     char sandbox_level[12];
     struct snapshot_stage stages[SNAPSHOT_STAGES];
     struct snapshot_instance instances[SNAPSHOT_INSTANCES];

@@ -88,6 +88,7 @@ static void take_healthy_round(struct running *running, const struct health_roun
             health_set_interval(running->health, engine->times.period_ms);
         }
         running->bad_rounds = 0;
+        running->condemned = false;
         touch(engine);
         return;
     }
@@ -115,7 +116,7 @@ static void restart_unhealthy(struct running *running, const struct health_round
     announce_notice(engine, "error", "P-107", cloud, NULL,
                     _("%s is no longer healthy, %u times in a row: %s; restarting"), name,
                     running->bad_rounds, answer);
-    running->bad_rounds = 0;
+    running->condemned = true;
     rollout_unhealthy(running);
 }
 
@@ -124,6 +125,10 @@ static void take_periodic_failure(struct running *running, const struct health_r
     struct engine *engine = running->engine;
     if (engine->options.debug) {
         return; // it may stand at a breakpoint
+    }
+    if (running->condemned) { // told; it goes on only until another one works
+        touch(engine);
+        return;
     }
     announce_probe(running, health_words_culprit(round, running_is_strict(running)), "failed");
     health_set_interval(running->health, engine->times.retry_ms);

@@ -95,6 +95,7 @@ struct running {
     enum role role;
     bool judged;               // its failure has been told
     uint16_t other_port;       // it listens there, and not on its own port; 0
+    bool condemned;            // its later checks have failed so often that it is being replaced
     unsigned bad_rounds;       // periodic checks failed in a row
     struct health_round round; // the last that was not healthy
     bool has_round;

@@ -75,6 +75,7 @@ static void fill_failure(const struct engine *engine, struct snapshot *out)
     COPY(out->failure_rule, engine->failure.rule);
     COPY(out->failure_cloud, engine->failure.cloud);
     COPY(out->failure_mend, engine->failure_mend);
+    out->failure_is_crash = engine->failure_is_crash;
     COPY(out->try_version, engine->failure_tag);
 }
 
@@ -112,7 +113,8 @@ static int64_t serves_since_ms(const struct engine *engine, unsigned slot)
     return 0;
 }
 
-// Who serves ends a loop's pause at once, and its row only after some time.
+// Who serves ends a loop's pause at once, and its row only after some time. One that is to be
+// replaced serves on while its replacements fail.
 static void fill_loop(const struct engine *engine, struct snapshot *out)
 {
     unsigned slot = engine->rollout ? worst_slot(engine) : 0;
@@ -122,10 +124,11 @@ static void fill_loop(const struct engine *engine, struct snapshot *out)
     const struct backoff_policy *policy = &engine->times.backoff;
     const struct backoff *backoff = fleet_backoff(engine->rollout->fleet, slot);
     int64_t since_ms = serves_since_ms(engine, slot);
-    if (since_ms == 0 || clock_now_ms() - since_ms <= policy->forget_ms) {
+    bool is_over = since_ms > backoff->since_ms;
+    if (!is_over || clock_now_ms() - since_ms <= policy->forget_ms) {
         out->crash_deaths = backoff_is_loop(backoff, policy) ? backoff->deaths : 0;
         out->crash_since_ms = wall_of(backoff->since_ms);
-        out->crash_next_ms = since_ms ? 0 : wall_of(backoff->next_ms);
+        out->crash_next_ms = is_over ? 0 : wall_of(backoff->next_ms);
     }
 }
 
@@ -142,7 +145,8 @@ static void fill_health(const struct engine *engine, struct snapshot *out)
     fill_loop(engine, out);
     if (serving && serving->health) {
         out->check_next_ms = wall_of(health_next_ms(serving->health));
-        out->check_failures = serving->bad_rounds;
+        bool condemned = serving->bad_rounds > engine->times.failures;
+        out->check_failures = condemned ? engine->times.failures : serving->bad_rounds;
         out->check_failures_max = engine->times.failures;
     }
 }

@@ -30,6 +30,7 @@ platform's, and what stands behind `listen` is played beside it.
     leave               a child plays the rest, its parent ends with 0
     ignore SIGNAL
     flood LINES         on stdout, as fast as it can
+    as INSTANCE STEP    a step that only the instance of that name plays: web1
     write HEX           bytes to stdout: no newline, no UTF-8
 """
 
@@ -130,6 +131,11 @@ class Player(object):
         for number in range(int(rest)):
             print("line %d of a flood" % number)
         sys.stdout.flush()
+
+    def do_as(self, rest):
+        name, _, step = rest.partition(" ")
+        if os.environ["LEANCLOUD_APP_INSTANCE"] == name:
+            self.steps.insert(0, step)
 
     def do_write(self, rest):
         sys.stdout.flush()

@@ -222,6 +222,22 @@ def test_a_later_check_that_gets_500(project, up):
     instance.wait_line(r"web2 serves version")
 
 
+@pytest.mark.contract("P-107", "P-110")
+def test_one_whose_replacements_fail_serves_on_and_is_told_once(project, up, run):
+    root = project(cases.files(cases.find("500-everywhere-disabled"), 50) | {"script": (
+        "second 50\nas web2 answer * 500 Oops\nas web3 answer * 500 Oops\nlisten\nas web1 wait 6\n"
+        "as web1 answer * 500 Oops\n")})
+    instance = up(root, env=times(100, "period-ms=300", "retry-ms=50", "failures=2", "pause-first-ms=1500"))
+    instance.wait_healthy()
+    instance.wait_line(r"web2 was not healthy within 15 s: / answers 500: Oops; starting it again$")
+    instance.wait_line(r"web3 was not healthy within 15 s: .*; starting it again in 1\.5 s")
+    assert instance.http("/") == (500, b"Oops")  # a failing one is better than none
+    assert "not healthy within 15 s" in run("status", root).stdout
+    instance.wait_line(r"web4 serves version")
+    assert instance.text.count("web1 is no longer healthy") == 1
+    assert instance.text.count("健康检查失败：web1") == 1
+
+
 # ---- a crash loop ----
 
 @pytest.mark.contract("P-107")

@@ -317,6 +317,20 @@ static void dead_state(struct snapshot *s)
     s->crash_next_ms = WALL_MS + 1000;
 }
 
+// Its later checks fail, and what should replace it does not start.
+static void stuck_state(struct snapshot *s)
+{
+    failing_state(s);
+    s->serving = SERVING_KEEPING;
+    s->check_failures = 3;
+    s->failure_is_crash = 1;
+    SET(s->failure, "web4 was not healthy within 30 s: / answers 500: Oops");
+    SET(s->failure_stage, "healthy");
+    SET(s->failure_rule, "P-104");
+    s->crash_deaths = 0;
+    s->crash_next_ms = WALL_MS + 2000;
+}
+
 static void looping_state(struct snapshot *s)
 {
     base_state(s);
@@ -356,6 +370,7 @@ static const struct {
     {"checked", checked_state, LINES(healthy_lines), "3"},
     {"failing", failing_state, LINES(healthy_lines), "3"},
     {"dead", dead_state, LINES(healthy_lines), "3"},
+    {"stuck", stuck_state, LINES(healthy_lines), "3"},
     {"looping", looping_state, LINES(healthy_lines), "3"},
 };
 

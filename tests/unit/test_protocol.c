@@ -117,7 +117,7 @@ static void fill(struct snapshot *s)
     NUM(requests_total), NUM(requests_held), NUM(requests_last), NUM(requests_per_second_x10),
         NUM(latency_p50_us);
     NUM(deviations), NUM(warnings), NUM(pip_collected), NUM(debug);
-    NUM(crash_deaths), NUM(crash_since_ms), NUM(crash_next_ms);
+    NUM(failure_is_crash), NUM(crash_deaths), NUM(crash_since_ms), NUM(crash_next_ms);
     NUM(check_next_ms), NUM(check_failures), NUM(check_failures_max);
     STR(project), STR(dir), STR(build_root), STR(url), STR(journal_dir), STR(serving_version),
         STR(try_version);
@@ -238,6 +238,7 @@ static void test_snapshot_round_trip(void **state)
         "functions_state",
         "functions_note",
         "functions",
+        "failure_is_crash",
         "crash_deaths",
         "crash_since_ms",
         "crash_next_ms",
