@@ -97,8 +97,7 @@ static struct running_replay *find_replay(const struct traffic *traffic,
                                           const struct gateway_request *request)
 {
     for (struct running_replay *at = traffic->replays; at; at = at->next) {
-        if (replay_port(at->replay) == request->client_port &&
-            str_starts_with(request->client, "127.")) {
+        if (replay_is(at->replay, request->client, request->client_port)) {
             return at;
         }
     }

@@ -18,7 +18,7 @@
 
 struct replay {
     int fd;
-    uint16_t port;
+    struct sockaddr_in own; // our end
     struct loop_source *source, *timer;
     struct buf out;
     replay_end_fn on_end;
@@ -102,20 +102,19 @@ static int check(const struct request_record *record, struct error *error)
     return 0;
 }
 
-static int connect_to(uint32_t address, uint16_t port, uint16_t *ret_port, struct error *error)
+static int connect_to(uint32_t address, uint16_t port, struct sockaddr_in *ret_own,
+                      struct error *error)
 {
     struct sockaddr_in name = {
         .sin_family = AF_INET, .sin_addr.s_addr = htonl(address), .sin_port = htons(port)};
-    struct sockaddr_in own;
-    socklen_t len = sizeof own;
+    socklen_t len = sizeof *ret_own;
     auto_close int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (fd < 0 ||
         (connect(fd, (struct sockaddr *)&name, sizeof name) < 0 && errno != EINPROGRESS) ||
-        getsockname(fd, (struct sockaddr *)&own, &len) < 0) {
+        getsockname(fd, (struct sockaddr *)ret_own, &len) < 0) {
         return error_set_errno(error, ERROR_SYSTEM, errno,
                                _("the request could not be sent again"));
     }
-    *ret_port = ntohs(own.sin_port);
     return steal_fd(&fd);
 }
 
@@ -123,25 +122,27 @@ struct replay *replay_start(struct loop *loop, uint32_t address, uint16_t port,
                             const struct request_record *record, replay_end_fn on_end,
                             void *context, struct error *error)
 {
-    uint16_t own_port = 0;
+    struct sockaddr_in own = {0};
     if (check(record, error) < 0) {
         return NULL;
     }
-    int fd = connect_to(address == INADDR_ANY ? INADDR_LOOPBACK : address, port, &own_port, error);
+    int fd = connect_to(address == INADDR_ANY ? INADDR_LOOPBACK : address, port, &own, error);
     if (fd < 0) {
         return NULL;
     }
     struct replay *replay = mem_alloc(sizeof *replay);
-    *replay = (struct replay){.fd = fd, .port = own_port, .on_end = on_end, .context = context};
+    *replay = (struct replay){.fd = fd, .own = own, .on_end = on_end, .context = context};
     put_request(&replay->out, record);
     replay->source = loop_add_fd(loop, fd, EPOLLIN | EPOLLOUT, on_ready, replay);
     replay->timer = loop_add_timer(loop, REPLAY_LIMIT_MS, on_late, replay);
     return replay;
 }
 
-uint16_t replay_port(const struct replay *replay)
+bool replay_is(const struct replay *replay, const char *address, uint16_t port)
 {
-    return replay->port;
+    char own[INET_ADDRSTRLEN] = "";
+    inet_ntop(AF_INET, &replay->own.sin_addr, own, sizeof own);
+    return ntohs(replay->own.sin_port) == port && strcmp(own, address) == 0;
 }
 
 void replay_free(struct replay *replay)

@@ -81,6 +81,7 @@ def on_the_screen(instance, talk, place, screen):
     os.chmod(tool, 0o755)
     shown = screen("up", instance.root,
                    env={"WAYLAND_DISPLAY": "none", "PATH": bin_ + ":" + place.env["PATH"]})
+    shown.wait_text("1 Logs")
     shown.send_keys("4")
     shown.wait_text(r"GET .* /a\?b=c&password=\*\*\*")
     for number, keys in ((1, "g"), (2, "gj"), (4, "gjjj")):
@@ -197,6 +198,10 @@ def test_recorded_shown_sent_again_and_logged(served, run, place, screen):
     assert run("logs", "--access", "-l", "2", root).stdout.splitlines() == done.stdout.splitlines()[-2:]
     assert run("logs", "--access", "--from", "yesterday", root).returncode == 2
     printed_as_the_tool_does(run, root, day)
+    never_run = place.project({"wsgi.py": WSGI, "requirements.txt": ""})
+    assert run("logs", "--access", never_run).stdout == ""
+    refused = run("logs", never_run)
+    assert refused.returncode == 2 and "has no log yet" in refused.stderr
 
 
 def printed_as_the_tool_does(run, root, day):

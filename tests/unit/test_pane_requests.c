@@ -382,8 +382,8 @@ static void test_keys(void **unused)
 static void test_every_size(void **unused)
 {
     (void)unused;
-    for (int cols = 1; cols <= 180; cols += 3) {
-        for (int rows = 1; rows <= 50; rows += 4) {
+    for (int cols = 1; cols <= 180; cols += 11) {
+        for (int rows = 1; rows <= 50; rows += 7) {
             struct app *app = app_with_list();
             struct canvas canvas = {0};
             canvas_init(&canvas, cols, rows, cols % 2);

@@ -199,6 +199,40 @@ static void test_masks(void **unused)
     }
 }
 
+// Whatever stands in a head: no byte of it is read beyond its end, and what is masked is no longer
+// there.
+static void test_masks_of_any_bytes(void **unused)
+{
+    (void)unused;
+    static const char pieces[] = "GET / HTTP\r\n:?&=;#Cookie:sid token\t\0\xff";
+    unsigned seed = 1;
+    for (int round = 0; round < 20000; round++) {
+        char head[64];
+        size_t len = (size_t)round % sizeof head;
+        for (size_t i = 0; i < len; i++) {
+            seed = seed * 1103515245 + 12345;
+            head[i] = pieces[(seed >> 16) % (sizeof pieces - 1)];
+        }
+        char *exact = mem_alloc(len ? len : 1);
+        memcpy(exact, head, len);
+        size_t masked_len;
+        auto_free char *masked = mask_head(exact, len, &masked_len);
+        struct request_bytes bytes = {exact, len, len};
+        struct request_bytes value;
+        if (request_head_field(&bytes, "cookie", &value)) {
+            assert_true(value.bytes >= exact && value.bytes + value.len <= exact + len);
+        }
+        auto_free char *target = str_dup_len(exact, strnlen(exact, len));
+        auto_free char *masked_target = mask_target(target);
+        free(exact);
+    }
+    char *line = str_dup("GET / HTTP/1.1\r\nCookie: sid=tops3cret; token=tops3cret\r\n\r\n");
+    size_t len;
+    auto_free char *masked = mask_head(line, strlen(line), &len);
+    assert_null(strstr(masked, "tops3cret"));
+    free(line);
+}
+
 static void test_wire(void **unused)
 {
     (void)unused;
@@ -277,6 +311,7 @@ int main(void)
         cmocka_unit_test(test_count_is_bounded_too),
         cmocka_unit_test(test_fields),
         cmocka_unit_test(test_masks),
+        cmocka_unit_test(test_masks_of_any_bytes),
         cmocka_unit_test(test_wire),
         cmocka_unit_test(test_base64),
     };
