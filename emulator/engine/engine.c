@@ -25,6 +25,7 @@
 #include "emulator/engine/internal.h"
 #include "emulator/engine/timers.h"
 #include "emulator/engine/remove.h"
+#include "emulator/engine/staging.h"
 #include "emulator/engine/traffic.h"
 #include "emulator/environment/offline_api.h"
 #include "emulator/limits/limits.h"
@@ -282,6 +283,7 @@ static int start_gateway(struct engine *engine, struct error *error)
         .on_notice = on_gateway_notice,
     };
     front_fill(&engine->options.front, &options);
+    staging_fill(engine, &options);
     engine->gateway = gateway_new(engine->loop, &options, error);
     if (!engine->gateway) {
         return -1;
@@ -296,6 +298,7 @@ static int start_gateway(struct engine *engine, struct error *error)
     event.text = engine->url;
     announce(engine, &event);
     front_announce(engine);
+    staging_begin(engine);
     return 0;
 }
 

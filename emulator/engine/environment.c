@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "emulator/engine/internal.h"
+#include "emulator/engine/staging.h"
 #include "emulator/environment/environment.h"
 #include "emulator/environment/identity.h"
 #include "emulator/environment/offline_api.h"
@@ -54,7 +55,7 @@ int engine_environment(struct engine *engine, const char *tag, const char *insta
         .env_dir = engine->project.build_root,
         .project_id = engine->project.id,
         .host_env = &engine->host_env,
-        .environment = engine->options.environment,
+        .environment = staging_is_name(instance) ? "stage" : engine->options.environment,
         .app_id = engine->options.app_id,
         .region = engine->options.region_option,
         .group = engine->options.group_option,

@@ -6,6 +6,8 @@
 #include <string.h>
 
 #include "emulator/engine/internal.h"
+#include "emulator/limits/limits.h"
+#include "sandbox/base/cleanup.h"
 #include "sandbox/base/i18n.h"
 #include "sandbox/base/json.h"
 
@@ -79,6 +81,11 @@ void front_fill(const struct front *front, struct gateway_options *gateway)
     gateway->https_redirect = front->https_redirect;
     gateway->edge = front->edge;
     gateway->lenient = front->lenient;
+    const struct limit_word words[] = {
+        {"response-ms=", &gateway->response_wait_ms, 1},
+        {"websocket-ms=", &gateway->websocket_wait_ms, 1},
+    };
+    limits_read_words(getenv("LEANLOCAL_GATEWAY_LIMITS"), words, ARRAY_LEN(words));
 }
 
 const char *front_name(const struct front *front, const char *fallback)

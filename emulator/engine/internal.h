@@ -192,7 +192,11 @@ struct engine {
     struct offline_api *offline_api;  // born with the first environment
     bool offline_told, variables_told;
 
-    struct timers *timers;       // NULL: none
+    struct timers *timers; // NULL: none
+    struct staging {       // ids; 0: none
+        unsigned serving, coming, started;
+        bool wanted; // somebody has asked for it
+    } staging;
     struct functions *functions; // NULL before the first version serves
 
     struct server_client *exec_client; // exec: who asked, and the reply's id

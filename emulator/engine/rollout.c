@@ -13,6 +13,7 @@
 
 #include "emulator/engine/internal.h"
 #include "emulator/engine/running.h"
+#include "emulator/engine/staging.h"
 #include "emulator/limits/limits.h"
 #include "emulator/limits/texts.h"
 #include "sandbox/base/cleanup.h"
@@ -276,11 +277,18 @@ static void feed(struct engine *engine, struct fleet_event event, const struct r
 
 static void feed_member(struct running *running, enum fleet_event_kind kind)
 {
+    if (staging_has(running->id)) {
+        return;
+    }
     feed(running->engine, (struct fleet_event){.kind = kind, .id = running->id}, NULL);
 }
 
 void rollout_take_over(struct running *running)
 {
+    if (staging_has(running->id)) {
+        staging_healthy(running);
+        return;
+    }
     feed_member(running, FLEET_HEALTHY);
 }
 
@@ -296,17 +304,29 @@ void rollout_recovered(struct running *running)
 
 void rollout_unhealthy(struct running *running)
 {
+    if (staging_has(running->id)) {
+        staging_unhealthy(running);
+        return;
+    }
     feed_member(running, FLEET_UNHEALTHY);
 }
 
 void rollout_failed(struct running *running, enum stage stage, const struct error *error)
 {
+    if (staging_has(running->id)) {
+        staging_failed(running, error);
+        return;
+    }
     const struct reason reason = {.error = *error, .stage = stage};
     feed(running->engine, (struct fleet_event){.kind = FLEET_FAILED, .id = running->id}, &reason);
 }
 
 void rollout_exited(struct engine *engine, unsigned id, const struct error *error)
 {
+    if (staging_has(id)) {
+        staging_exited(engine, id, error);
+        return;
+    }
     const struct reason reason = {.error = *error, .stage = STAGE_START};
     feed(engine, (struct fleet_event){.kind = FLEET_EXITED, .id = id}, &reason);
 }
@@ -323,7 +343,9 @@ void rollout_on_begin(void *context, const char *upstream_name)
 void rollout_on_drained(void *context, const char *upstream_name)
 {
     struct running *running = find_name(context, upstream_name);
-    if (running) {
+    if (running && staging_has(running->id)) {
+        staging_drained(running);
+    } else if (running) {
         feed_member(running, FLEET_DRAINED);
     }
 }

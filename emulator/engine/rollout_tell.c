@@ -6,6 +6,7 @@
 #include "emulator/engine/internal.h"
 #include "emulator/engine/rollout.h"
 #include "emulator/engine/running.h"
+#include "emulator/engine/staging.h"
 #include "emulator/limits/texts.h"
 #include "sandbox/base/cleanup.h"
 #include "sandbox/base/clock.h"
@@ -43,6 +44,7 @@ void rollout_tell_done(struct engine *engine, const struct fleet_action *action)
                                                 : instance_started_ms(running->instance);
     announce_up(engine, clock_now_ms() - begun_ms);
     deployment_healthy(engine, running);
+    staging_renew(engine);
 }
 
 static const char *mend_of(const struct reason *reason)

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "emulator/engine/internal.h"
+#include "emulator/engine/staging.h"
 #include "emulator/limits/limits.h"
 #include "emulator/limits/texts.h"
 #include "sandbox/base/cleanup.h"
@@ -146,7 +147,9 @@ static void on_listening(void *context, struct instance *instance, const char *a
     if (running_refuse_loopback(running, asked)) {
         return;
     }
-    announce_stage(engine, STAGE_HEALTHY, "running", -1, NULL);
+    if (!staging_has(running->id)) {
+        announce_stage(engine, STAGE_HEALTHY, "running", -1, NULL);
+    }
     if (engine->options.debug) {
         rollout_take_over(running); // a probe would run into the breakpoint
         return;
@@ -369,7 +372,9 @@ static void app_command(const struct engine *engine, const struct running *runni
 static void choose_name(const struct engine *engine, const struct running_order *order,
                         char name[static 32])
 {
-    if (engine->options.instances > 1) {
+    if (staging_has(order->id)) {
+        staging_name(engine, order->id, name);
+    } else if (engine->options.instances > 1) {
         snprintf(name, 32, "%.16s%u-%u", engine->options.group, order->slot, order->id);
     } else {
         snprintf(name, 32, "%.20s%u", engine->options.group, order->id);

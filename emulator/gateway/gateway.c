@@ -134,7 +134,7 @@ static void reap(struct gateway *gateway)
 
 static void release_held(struct gateway *gateway, struct gateway_side *side)
 {
-    if (!side->choice.count && choice_holds(&side->choice)) {
+    if (!side->choice.count && gateway_side_holds(gateway, side)) {
         return;
     }
     while (side->held) {
@@ -324,6 +324,11 @@ struct gateway *gateway_new(struct loop *loop, const struct gateway_options *opt
     gateway->body_limit = options->edge ? LIMIT_INDEX_EDGE_BODY_BYTES : LIMIT_INDEX_BODY_BYTES;
     gateway->response_limit =
         options->edge ? LIMIT_INDEX_EDGE_RESPONSE_WAIT_MS : LIMIT_INDEX_RESPONSE_WAIT_MS;
+    gateway->response_wait_ms = options->response_wait_ms
+                                    ? options->response_wait_ms
+                                    : limit_rows[gateway->response_limit].value;
+    gateway->websocket_wait_ms =
+        options->websocket_wait_ms ? options->websocket_wait_ms : LIMIT_WEBSOCKET_IDLE_MS;
     gateway->now_ms = clock_now_ms();
     gateway->listener.fd = -1;
     for (int wait = 0; wait < WAIT__COUNT; wait++) {

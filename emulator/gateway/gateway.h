@@ -71,7 +71,8 @@ struct gateway_options {
     bool edge;    // as edge nodes are: less time, smaller bodies, no PATCH, no WebSocket (P-158)
     bool capture; // keep heads and beginnings of bodies for on_request
     bool https;   // what X-Forwarded-Proto and Forwarded say (P-152)
-    bool https_redirect;   // http is answered with 301 to https of the same path (P-151)
+    bool https_redirect; // http is answered with 301 to https of the same path (P-151)
+    int64_t response_wait_ms, websocket_wait_ms; // 0: the platform's
     const char *client_ip; // what X-Real-IP and Forwarded say, IPv4 or IPv6; NULL: who connects
     // Bound names in lower case, which outlive the gateway. Other names get P-117's answer, and
     // "stg-" before a name means staging (P-160, P-163). NULL: whatever Host says is production.

@@ -123,8 +123,8 @@ static void response_expired(struct gateway_exchange *exchange)
         return;
     }
     char text[160];
-    snprintf(text, sizeof text, _("the app did not answer within %lld s"),
-             (long long)limit_rows[limit].value / 1000);
+    snprintf(text, sizeof text, _("the app did not answer within %g s"),
+             (double)exchange->client->gateway->response_wait_ms / 1000);
     gateway_answer_limit(exchange, 504, limit, text, true);
     gateway_notice(exchange->client->gateway, exchange->upstream_name, exchange->rule, text);
 }
@@ -133,8 +133,8 @@ static void websocket_expired(struct gateway_client *client)
 {
     const struct limit_row *row = &limit_rows[LIMIT_INDEX_WEBSOCKET_IDLE_MS];
     char text[160];
-    snprintf(text, sizeof text, _("a WebSocket was cut after %lld s without data"),
-             (long long)row->value / 1000);
+    snprintf(text, sizeof text, _("a WebSocket was cut after %g s without data"),
+             (double)client->gateway->websocket_wait_ms / 1000);
     gateway_notice(client->gateway, client->exchange ? client->exchange->upstream_name : "",
                    row->source, text);
     if (client->exchange) {

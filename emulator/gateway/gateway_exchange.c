@@ -172,9 +172,9 @@ static void hold_or_refuse(struct gateway_exchange *exchange)
     bool staging = exchange->side == &gateway->staging;
     if (staging && !gateway->options.on_staging_wanted) {
         refuse(exchange, "P-160", _("there is no staging instance"));
-    } else if (choice_holds(&exchange->side->choice)) {
+    } else if (gateway_side_holds(gateway, exchange->side)) {
         hold(exchange);
-    } else if (staging) {
+    } else if (staging && gateway->staging_text) {
         refuse(exchange, gateway->staging_rule, gateway->staging_text);
     } else if (gateway->forced_text) {
         refuse(exchange, "P-162", gateway->forced_text);

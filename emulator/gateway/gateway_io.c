@@ -173,9 +173,9 @@ static int64_t wait_ms(const struct gateway *gateway, enum gateway_wait wait)
     case WAIT_IDLE:
         return LIMIT_KEEPALIVE_IDLE_MS;
     case WAIT_RESPONSE:
-        return limit_rows[gateway->response_limit].value;
+        return gateway->response_wait_ms;
     case WAIT_WEBSOCKET:
-        return LIMIT_WEBSOCKET_IDLE_MS;
+        return gateway->websocket_wait_ms;
     case WAIT_LINGER:
         return LINGER_MS;
     case WAIT_POOL:

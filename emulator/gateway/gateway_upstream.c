@@ -98,6 +98,14 @@ void gateway_set_staging(struct gateway *gateway, const struct gateway_upstream 
     gateway->staging.choice.had = false; // it comes when it is asked for, again too
 }
 
+bool gateway_side_holds(const struct gateway *gateway, const struct gateway_side *side)
+{
+    const struct choice *production = &gateway->production.choice;
+    // Without a version there is nothing that staging could be made of.
+    bool hopeless = side == &gateway->staging && production->refused && !production->count;
+    return choice_holds(&side->choice) && !hopeless;
+}
+
 void gateway_targets_sweep(struct gateway *gateway)
 {
     struct gateway_target **link = &gateway->targets;

@@ -195,6 +195,7 @@ struct gateway {
     struct loop *loop;
     struct gateway_options options;
     enum limit_id body_limit, response_limit; // the edge's or the balancer's
+    int64_t response_wait_ms, websocket_wait_ms;
     struct gateway_endpoint listener;
     uint16_t port;
     bool accepting;
@@ -400,6 +401,8 @@ struct gateway_target *gateway_target_find(const struct gateway *gateway, const 
 // none.
 struct gateway_target *gateway_target_choose(struct gateway *gateway, struct gateway_side *side,
                                              const struct gateway_target *not_this);
+// Nothing serves this side: true: its requests are held, false: 503.
+bool gateway_side_holds(const struct gateway *gateway, const struct gateway_side *side);
 void gateway_targets_sweep(struct gateway *gateway);
 void gateway_target_close_pool(struct gateway_target *target);
 // pooled: one from the pool will do. NULL: the connection could not be begun (errno).

@@ -163,6 +163,24 @@ static void test_staging(void **state)
     strlist_clear(&domains);
 }
 
+// Without any version there will be no staging either.
+static void test_staging_of_nothing(void **state)
+{
+    struct world *w = *state;
+    struct strlist domains = {0};
+    strlist_add(&domains, "a.b");
+    remake(w,
+           (struct gateway_options){.domains = &domains, .on_staging_wanted = on_staging_wanted});
+    gateway_set_upstreams(w->gateway, NULL, 0);
+    int c = client(w);
+    say(w, c, STAGING);
+    WAIT(w, wanted == 1);
+    gateway_set_status_text(w->gateway, "install failed");
+    gateway_refuse_held(w->gateway, true);
+    assert_has(hear(w, c, "\n"), "install failed");
+    strlist_clear(&domains);
+}
+
 static void test_staging_that_nobody_starts(void **state)
 {
     struct world *w = *state;
@@ -304,10 +322,15 @@ static void test_lenient(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        NONE(test_names),        ONE(test_any_name_without_domains),
-        NONE(test_staging),      NONE(test_staging_that_nobody_starts),
-        NONE(test_redirect),     NONE(test_what_is_said_of_the_client),
-        NONE(test_edge_headers), NONE(test_edge_limits),
+        NONE(test_names),
+        ONE(test_any_name_without_domains),
+        NONE(test_staging),
+        NONE(test_staging_of_nothing),
+        NONE(test_staging_that_nobody_starts),
+        NONE(test_redirect),
+        NONE(test_what_is_said_of_the_client),
+        NONE(test_edge_headers),
+        NONE(test_edge_limits),
         ONE(test_lenient),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
