@@ -4,6 +4,7 @@ levels promise follows."""
 
 import json
 import os
+import re
 import shutil
 import signal
 
@@ -359,6 +360,19 @@ def test_what_the_app_inherits(make_place, leg):
     assert facts["status"]["CapEff"].strip("0") == facts["status"]["CapPrm"].strip("0") == ""
     assert facts["status"]["NoNewPrivs"] == "1"
     assert facts["groups"] in ([], [facts["gid"]]) or leg in ("user", "nested", "container-user"), facts["groups"]
+
+
+@pytest.mark.parametrize("leg", ["nested", "container-user", "mountless-user"])
+@pytest.mark.contract("P-172")
+def test_the_memory_of_the_size_holds(make_place, leg):
+    """Also where no group, no namespace, no mount can be had: as an ordinary user and as root see
+    tests/contract/test_instance_limits.py."""
+    place = make_place(leg)
+    heavy = "import time\nheld = bytearray(b'x' * (90 << 20))\ntime.sleep(30)\n" + WSGI
+    done = place.run("verify", place.project({"wsgi.py": heavy, "requirements.txt": ""}),
+                     env={"LEANLOCAL_INSTANCE_LIMITS": "memory-mb=64"})
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert re.search(r"web1 was killed: it took \d+ MB of memory, an instance of size standard-512 has 64 MB", done.stdout)
 
 
 @pytest.mark.parametrize("leg", ["root", "user", "nested"])
