@@ -72,7 +72,9 @@ void size_tell_full(struct running *running, const char *filled)
     announce_notice(engine, "warning", "P-130", NULL,
                     _("remove what is not needed any more; files that must last belong into a "
                       "service"),
-                    _("%s: its disk is full: /home/leanengine and /tmp have %lld MB together%s%s"),
+                    _("%s: its disk is full: /home/leanengine and /tmp have %lld MB together%s%s. "
+                      "The app gets \"No space left on device\", in the cloud \"Disk quota "
+                      "exceeded\""),
                     instance_name(running->instance),
                     (long long)(size_limits(engine).disk_bytes >> 20), *filled ? "; " : "", filled);
 }
