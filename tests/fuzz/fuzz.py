@@ -30,6 +30,7 @@ TARGETS = {
     "http1_response": (HEADS, 2048),
     "leanignore": (["emulator/formats/leanignore.c", "emulator/formats/ignore_pattern.c"], 512),
     "python_version": (["emulator/formats/python_version.c"], 256),
+    "typed_line": (["emulator/logs/typed_line.c"], 256),
     "yaml": (["emulator/formats/leanengine_yaml.c", "emulator/formats/yaml_tree.c", "emulator/formats/yaml_plain.c",
               "emulator/formats/yaml_differ.c", "emulator/formats/build_steps.c"], 1024),
 }
