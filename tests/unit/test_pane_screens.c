@@ -84,6 +84,14 @@ static const struct line broken_lines[] = {
     {81, JOURNAL_OUT, "web2", "GET / 200", 0},
 };
 
+static const struct line stopped_lines[] = {
+    {30, JOURNAL_EVENT, "",
+     "{\"kind\":\"ready\",\"version\":\"20261122-101530\",\"ms\":480,"
+     "\"text\":\"http://localhost:3000\"}",
+     0},
+    {31, JOURNAL_OUT, "web1", "> /home/leanengine/app/wsgi.py(5)application()", 0},
+    {31, JOURNAL_OUT, "web1", "-> answer += 1", 0},
+};
 static const struct line install_lines[] = {
     {24, JOURNAL_EVENT, "detect",
      "{\"kind\":\"stage\",\"stage\":\"detect\",\"state\":\"done\",\"ms\":3,"
@@ -182,6 +190,18 @@ static void add_probe(struct snapshot *s, int second, const char *path, int stat
     probe->ms = ms;
     SET(probe->verdict, verdict);
     SET(probe->text, text);
+}
+
+// --debug: stopped at a breakpoint, and `t` was pressed: keys go to the app.
+static void prompt_state(struct snapshot *s)
+{
+    base_state(s);
+    s->serving = SERVING_HEALTHY;
+    s->debug = 1;
+    SET(s->serving_version, "20261122-101552");
+    add_instance(s, "web1");
+    s->requests_total = 2;
+    SET(s->prompt, "(Pdb) p \"\xe4\xbd\xa0\xe5\xa5\xbd\"");
 }
 
 static void healthy_state(struct snapshot *s)
@@ -372,6 +392,7 @@ static const struct {
     {"dead", dead_state, LINES(healthy_lines), "3"},
     {"stuck", stuck_state, LINES(healthy_lines), "3"},
     {"looping", looping_state, LINES(healthy_lines), "3"},
+    {"typing", prompt_state, LINES(stopped_lines), "t"},
 };
 
 // ---- comparing ----
