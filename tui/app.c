@@ -21,6 +21,7 @@ enum dialog {
     DIALOG_NONE,
     DIALOG_SEARCH,
     DIALOG_FILTER,
+    DIALOG_PROMPT,
 };
 
 #define QUESTIONS_MAX 8
@@ -251,6 +252,12 @@ static unsigned pane_action(struct app *app, enum action action)
     if (effects & EFFECT_FILTER && ops->filter) {
         open_dialog(app, DIALOG_FILTER);
     }
+    if (effects & EFFECT_PROMPT && ops->prompt) {
+        const char *text;
+        open_dialog(app, DIALOG_PROMPT);
+        ops->prompt(app->states[app->focus], &model, &text);
+        input_set(&app->input, text);
+    }
     return apply_effects(app, app->focus, effects, message);
 }
 
@@ -276,6 +283,9 @@ static unsigned apply_action(struct app *app, enum action action)
         return 0;
     case ACTION_PANE_4:
         focus_pane(app, PANE_REQUESTS);
+        return 0;
+    case ACTION_PANE_5:
+        focus_pane(app, PANE_FUNCTIONS);
         return 0;
     case ACTION_ZOOM:
         app->zoomed = !app->zoomed;
@@ -320,9 +330,11 @@ static void finish_dialog(struct app *app)
 {
     const struct pane_ops *ops = panes[app->focus];
     struct pane_model model = model_of(app, NULL, 0);
-    const char *message = app->dialog == DIALOG_SEARCH
-                              ? ops->search(app->states[app->focus], &model, app->input.text)
-                              : ops->filter(app->states[app->focus], &model, app->input.text);
+    const char *(*enter)(void *, const struct pane_model *, const char *) =
+        app->dialog == DIALOG_SEARCH   ? ops->search
+        : app->dialog == DIALOG_FILTER ? ops->filter
+                                       : ops->enter;
+    const char *message = enter(app->states[app->focus], &model, app->input.text);
     app->dialog = DIALOG_NONE;
     if (message) {
         app_say(app, message);
@@ -524,6 +536,20 @@ static bool draw_open_line(const struct app *app, struct canvas *canvas, int row
 }
 
 // What is typed, or what has to be said, stands in the summary's place. false: neither.
+static const char *dialog_label(const struct app *app)
+{
+    struct pane_model model = model_of(app, NULL, 0);
+    const char *text;
+    switch (app->dialog) {
+    case DIALOG_SEARCH:
+        return "/";
+    case DIALOG_FILTER:
+        return "&";
+    default:
+        return panes[app->focus]->prompt(app->states[app->focus], &model, &text);
+    }
+}
+
 static bool draw_dialog(const struct app *app, struct canvas *canvas, int row)
 {
     if (app->dialog == DIALOG_NONE && *app->message) {
@@ -532,7 +558,7 @@ static bool draw_dialog(const struct app *app, struct canvas *canvas, int row)
     if (app->dialog == DIALOG_NONE) {
         return draw_open_line(app, canvas, row);
     }
-    const char *label = app->dialog == DIALOG_SEARCH ? "/" : "&";
+    const char *label = dialog_label(app);
     auto_free char *before = str_dup_len(app->input.text, app->input.at);
     int col = canvas_text(canvas, row, 1, canvas->cols, STYLE_KEY, label);
     canvas->cursor_row = row;

@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "sandbox/base/cleanup.h"
 #include "sandbox/base/utf8.h"
 #include "tui/keymap.h"
 
@@ -10,6 +11,14 @@
 void input_clear(struct input *input)
 {
     *input = (struct input){0};
+}
+
+void input_set(struct input *input, const char *text)
+{
+    input_clear(input);
+    auto_free char *cut = utf8_cut(text, sizeof input->text - 1);
+    input->len = input->at = strlen(cut);
+    memcpy(input->text, cut, input->len + 1);
 }
 
 static size_t before(const struct input *input)

@@ -21,6 +21,8 @@ enum input_result {
 };
 
 void input_clear(struct input *input);
+// The text to begin with, the cursor behind it; what is too long is cut.
+void input_set(struct input *input, const char *text);
 enum input_result input_key(struct input *input, uint32_t key);
 
 #endif

@@ -45,6 +45,7 @@ enum keymap { // bits
     KEYMAP_DEBUG = 128,
     KEYMAP_TYPING = 256, // alone: all other keys go to the app
     KEYMAP_REQUESTS = 512,
+    KEYMAP_FUNCTIONS = 1024,
 };
 
 struct key_row {

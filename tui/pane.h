@@ -38,6 +38,7 @@ enum pane_effect {      // bits
     EFFECT_FILTER = 4,  // open the filter line
     EFFECT_COPY = 8,    // copy_text has something for the clipboard
     EFFECT_JUMP = 16,   // Logs shall show place
+    EFFECT_PROMPT = 32, // open the prompt line
 };
 
 struct pane_place { // lines of the log: of that source, within these times
@@ -62,6 +63,10 @@ struct pane_ops {
     // The search or filter line was entered. Returns a message or NULL.
     const char *(*search)(void *state, const struct pane_model *model, const char *pattern);
     const char *(*filter)(void *state, const struct pane_model *model, const char *pattern);
+    // For EFFECT_PROMPT: what stands in front of the line, and in it at first.
+    const char *(*prompt)(const void *state, const struct pane_model *model, const char **ret_text);
+    // The prompt line was entered. Returns a message or NULL.
+    const char *(*enter)(void *state, const struct pane_model *model, const char *text);
     // What it wants to know of the engine now: a command, asked while the pane has the focus, and
     // a number of its own that comes back with the reply. NULL: nothing.
     struct cJSON *(*ask)(void *state, const struct pane_model *model, int *ret_question);

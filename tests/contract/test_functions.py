@@ -333,3 +333,28 @@ def test_timers_by_hand(project, up):
     running.wait_line("timer badly has failed more than 30 times within 24 hours: the cloud would stop it")
     (root / ".leanlocal.yaml").write_text(TIMERS.replace("8 ?", "8 33"))
     assert ".leanlocal.yaml:2:12: cron: 0 30 8 33 * MON-FRI: column 8: day: 33" in running.run("cron", root).stderr
+
+
+@pytest.mark.contract("P-196", "P-202")
+def test_the_functions_pane_calls(project, place, screen):
+    root = project(dict(FILES, **{".leanlocal.yaml": TIMERS}))
+    shown = screen("up", root, "--host", place.address, "--port", 3000)
+    shown.wait_text("● healthy", 60)
+    shown.send_keys("5")
+    shown.wait_text(r"▶ big +function")
+    shown.wait_text(r"badly +timer +\d\d-01 04:00:00  0 0 4 1 \* \*")
+    shown.type("/hello")
+    shown.send_keys("Enter")
+    shown.wait_text(r"▶ hello")
+    shown.send_keys("Enter")
+    shown.wait_text(r"JSON {}")
+    shown.send_keys("BSpace")
+    shown.type('"name": "世界"}')
+    shown.send_keys("Enter")
+    shown.wait_text(r'✓ hello +\d+ ms')
+    shown.wait_text(r'"Hello, 世界"')
+    shown.send_keys("G", "Enter")  # the last timer, whose function refuses
+    shown.wait_text(r"✗ badly  P-193")
+    shown.wait_text(r"not for you \(code 401, status 401\)")
+    shown.send_keys("q")
+    assert shown.wait_exit() == 0
