@@ -112,7 +112,7 @@ void http1_head_init(struct http1_head *head, enum http1_policy policy, bool ans
     head->head_max = (uint32_t)(LIMIT_HEADER_TOTAL_BYTES < HTTP1_HEAD_MAX ? LIMIT_HEADER_TOTAL_BYTES
                                                                           : HTTP1_HEAD_MAX);
     // An app's single lines are bounded by the head alone.
-    head->line_max = policy == HTTP1_APP ? head->head_max : (uint32_t)LIMIT_HEADER_LINE_BYTES;
+    head->line_max = policy == HTTP1_APP ? head->head_max + 1 : (uint32_t)LIMIT_HEADER_LINE_BYTES;
     head->fields_max = policy == HTTP1_APP ? HTTP1_FIELDS_MAX : (unsigned)LIMIT_HEADER_FIELDS;
 }
 
@@ -372,11 +372,13 @@ static bool field_line(struct http1_head *head, const char *bytes, size_t at, si
 
 // ---- lines ----
 
-// True: one of the two limits is crossed by the bytes before `available`; the earlier one counts.
-static bool too_long(struct http1_head *head, size_t content_end, size_t available)
+// True: the line or the head is too long. Of the two the one that could be known at the earlier
+// byte counts. A line's end is part of its 8 K, as with nginx: the byte where it had to be at the
+// latest is the one that is too many.
+static bool too_long(struct http1_head *head, size_t available, bool ended)
 {
-    size_t line_cross = (size_t)head->line_start + head->line_max;
-    bool line_over = content_end > line_cross;
+    size_t line_cross = (size_t)head->line_start + head->line_max - 1;
+    bool line_over = available - head->line_start + !ended > head->line_max;
     bool head_over = available > head->head_max;
     if (!line_over && !head_over) {
         return false;
@@ -384,8 +386,8 @@ static bool too_long(struct http1_head *head, size_t content_end, size_t availab
     if (head_over && (!line_over || head->head_max <= line_cross)) {
         return http1_broke(head, HTTP1_RULE_HEAD_LONG, head->head_max);
     }
-    bool first = !head->line_one_done && head->policy != HTTP1_APP;
-    return http1_broke(head, first ? HTTP1_RULE_TARGET_LONG : HTTP1_RULE_LINE_LONG, line_cross);
+    return http1_broke(head, head->line_one_done ? HTTP1_RULE_LINE_LONG : HTTP1_RULE_TARGET_LONG,
+                       line_cross);
 }
 
 static enum http1_progress take_line(struct http1_head *head, const char *bytes, size_t end)
@@ -432,7 +434,7 @@ enum http1_progress http1_head_feed(struct http1_head *head, const char *bytes, 
         bool cr = end > head->line_start && bytes[end - 1] == '\r';
         end -= cr;
         head->scanned = (uint32_t)(available > UINT32_MAX ? UINT32_MAX : available);
-        if (too_long(head, end, available)) {
+        if (too_long(head, available, lf)) {
             return HTTP1_FAILED;
         }
         if (!lf) {

@@ -241,11 +241,11 @@ request("the preface of HTTP/2", b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", "400 (RFC 
 request("a TLS hello", b"\x16\x03\x01\x00\x05hello", "400 (RFC 9110 §4.2.2), close")
 
 section("Requests: how much")
-request("a request line of 8 K", b"GET /" + b"x" * (8 * K - 16) + b" HTTP/1.1\r\n" + HOST + b"\r\n",
+request("a request line of 8 K, its end counted", b"GET /" + b"x" * (8 * K - 16) + b" HTTP/1.1\r\n" + HOST + b"\r\n",
         "200; app: GET /xxx... (8181)")
-request("a request line over 8 K", b"GET /" + b"x" * (8 * K) + b" HTTP/1.1\r\n" + HOST + b"\r\n", "414 (P-150), close")
-request("a field of 8 K", fields(b"X: " + b"y" * (8 * K - 5)), "200; app: GET / [x: yyyyyyyy... (8187)]")
-request("a field over 8 K", fields(b"X: " + b"y" * (8 * K)), "431 (P-150), close", "400, close", STATUS)
+request("one byte more", b"GET /" + b"x" * (8 * K - 15) + b" HTTP/1.1\r\n" + HOST + b"\r\n", "414 (P-150), close")
+request("a field of 8 K, its end counted", fields(b"X: " + b"y" * (8 * K - 5)), "200; app: GET / [x: yyyyyyyy... (8187)]")
+request("a field of one byte more", fields(b"X: " + b"y" * (8 * K - 4)), "431 (P-150), close", "400, close", STATUS)
 request("a hundred fields", fields(*[b"X: y"] * 99), "200; app: GET / [x: y x 99]")
 request("over a hundred fields", fields(*[b"X: y"] * 100),
         "431 ([I]), close", "200; app: GET / [x: y x 100]", "a bound of our own")

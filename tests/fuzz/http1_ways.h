@@ -23,6 +23,7 @@ struct head_kind {
     enum http1_policy policy;
     bool answers_head;
     bool until_close; // towards a client of 1.0: nothing can be chunked
+    bool small;       // limits that short inputs reach
 };
 
 // step 0: all at once. Each part is a block of just its size, so that a sanitizer sees the first
@@ -31,6 +32,11 @@ static inline enum http1_progress head_read(struct http1_head *head, const struc
                                             const char *bytes, size_t len, size_t step)
 {
     http1_head_init(head, kind->policy, kind->answers_head);
+    if (kind->small) {
+        head->head_max = 120;
+        head->line_max = kind->policy == HTTP1_APP ? 121 : 40;
+        head->fields_max = 4;
+    }
     enum http1_progress progress = HTTP1_MORE;
     for (size_t at = 0; at < len && progress == HTTP1_MORE;) {
         at = step == 0 || len - at < step ? len : at + step;
@@ -137,6 +143,7 @@ static inline void head_round(const struct http1_head *head, const struct head_k
     struct http1_onward onward = onward_of(head, kind);
     struct head_kind strict = *kind;
     strict.policy = kind->policy == HTTP1_APP ? HTTP1_APP : HTTP1_CLIENT;
+    strict.small = false; // it may have grown
     size_t len, len_2;
     char *written = head_written(head, bytes, &onward, &len);
     CHECK(head_read(&again, &strict, written, len, 0) == HTTP1_DONE);
