@@ -55,6 +55,9 @@ void crash_tell(struct engine *engine, const struct backoff_step *step, const st
     if (step->deaths > 1) { // the first is started again before anybody has read of it
         show_failure(engine, error);
     }
+    if (engine->gateway) { // whoever asks meanwhile gets 503, and why
+        gateway_set_status_text(engine->gateway, error->message);
+    }
     if (step->is_news) {
         tell(engine, step, error);
     }

@@ -1,14 +1,18 @@
 """The sleep of a trial instance: half an hour without a request, 18 hours of 24; here LEANLOCAL_TRIAL makes both short."""
 
 import re
+import socket
 
 import pytest
 
 from helpers.waiting import wait_for
 
-WSGI = """import os, signal, sys, threading, time
+WSGI = """import os, signal, socket, sys, threading, time
 BEATS = []
 ASKED = []
+DOOR = None
+if DOOR:
+    socket.create_connection(DOOR).close()  # a service of this machine: without it the app does not start
 
 def beat():  # what works locally and dies with the first sleep
     while True:
@@ -74,6 +78,18 @@ def test_it_sleeps_without_requests_and_a_request_wakes_it(project, up, run):
     instance.wait_line(r"^\S* *ready\b", since=since)
     instance.wait_line(ASLEEP, since=since)
     assert instance.http("/").text.startswith("two ")
+
+
+@pytest.mark.contract("P-162", "P-172")
+def test_who_cannot_be_woken_is_not_waited_for(project, up, address):
+    with socket.create_server((address, 0)) as door:
+        wsgi = WSGI.replace("DOOR = None", "DOOR = %r" % (door.getsockname(),))
+        instance = up(project(dict(FILES, **{"wsgi.py": wsgi})), "--size", "trial",
+                      env={"LEANLOCAL_TRIAL": "idle-ms=200"}).wait_ready()
+        instance.wait_line(ASLEEP)
+    answer = instance.http("/")
+    assert answer.status == 503 and "Connection refused" in answer.text
+    instance.wait_line(r"error: .*Connection refused")
 
 
 @pytest.mark.contract("P-162", "P-171")

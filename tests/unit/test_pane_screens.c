@@ -438,6 +438,35 @@ static void test_screens(void **unused)
     free(snapshot);
 }
 
+// P-171: an app that has stopped doing things says so in the first line, however small the screen.
+static void test_sleep_is_said(void **unused)
+{
+    (void)unused;
+    static const struct {
+        enum serving serving;
+        const char *said;
+    } rows[] = {{SERVING_ASLEEP, "asleep"}, {SERVING_FORCED, "forced to sleep"}};
+    struct snapshot *snapshot = mem_alloc(sizeof *snapshot);
+    for (size_t i = 0; i < ARRAY_LEN(rows) * ARRAY_LEN(sizes); i++) {
+        struct log_source log;
+        struct app *app = app_of_state(0, snapshot, &log);
+        snapshot->serving = rows[i % 2].serving;
+        snapshot->instance_count = 0;
+        app_snapshot(app, snapshot, WALL_MS);
+        struct canvas canvas = {0};
+        canvas_init(&canvas, sizes[i / 2].cols, sizes[i / 2].rows, false);
+        app_draw(app, &canvas, WALL_MS);
+        auto_free char *text = canvas_dump(&canvas);
+        *strchr(text, '\n') = '\0';
+        if (!strstr(text, rows[i % 2].said)) {
+            fail_msg("%s: %s is not said: %s", sizes[i / 2].name, rows[i % 2].said, text);
+        }
+        canvas_release(&canvas);
+        app_free(app);
+    }
+    free(snapshot);
+}
+
 // Keys that change what is seen: each row's screen has to hold one text and not the other.
 static void test_keys(void **unused)
 {
@@ -566,9 +595,8 @@ int main(void)
     assert_non_null(setlocale(LC_CTYPE, "C.UTF-8"));
     setenv("TZ", "UTC", 1);
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_screens),
-        cmocka_unit_test(test_keys),
-        cmocka_unit_test(test_effects),
+        cmocka_unit_test(test_screens),    cmocka_unit_test(test_sleep_is_said),
+        cmocka_unit_test(test_keys),       cmocka_unit_test(test_effects),
         cmocka_unit_test(test_every_size),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
