@@ -75,6 +75,19 @@ static void announce_framing(struct engine *engine, const struct health_probe_re
     }
 }
 
+// P-231: the SDK's versions where it is there; the ping's answer, else the page's title.
+static void tell_started(struct engine *engine, const struct health_round *round,
+                         const struct health_probe_result *good)
+{
+    static const char implementation[] = "cpython-";
+    const char *runtime = round->ping.sdk_runtime;
+    if (round->ping.is_sdk_ping) {
+        runtime += str_starts_with(runtime, implementation) ? strlen(implementation) : 0;
+        announce_cloud(engine, TEXT_SDK, runtime, round->ping.sdk_version);
+    }
+    announce_cloud(engine, TEXT_INSTANCE_STARTED, *good->title ? good->title : good->body);
+}
+
 static void take_healthy_round(struct running *running, const struct health_round *round)
 {
     struct engine *engine = running->engine;
@@ -97,7 +110,7 @@ static void take_healthy_round(struct running *running, const struct health_roun
     if (engine->mode == MODE_VERIFY) {
         announce_framing(engine, good);
     }
-    announce_cloud(engine, TEXT_INSTANCE_STARTED, good->body);
+    tell_started(engine, round, good);
     rollout_take_over(running);
 }
 

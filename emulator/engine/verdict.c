@@ -82,6 +82,9 @@ static void mend_answer(const struct running *running, bool strict, struct error
                        _("does it take its port from LEANCLOUD_APP_PORT? It is %u here, "
                          "because this host offers no port broker"),
                        instance_port(running->instance));
+    } else if (home->status == 0 && !home->is_timeout) {
+        error_set_hint(error, _("the answer is broken off, or no HTTP: what serves this port, and "
+                                "does it survive GET /?"));
     } else if (home->status == 0) {
         error_set_hint(error, _("it takes connections and does not answer them: does something "
                                 "block while it handles GET /?"));

@@ -78,6 +78,7 @@ static void probe_start(struct health *health, struct probe *probe)
         .timeout_ms = health->options.probe_timeout_ms,
         // One byte over the bound is kept, as a sign that there was more.
         .answer_max = HEALTH_BODY_BYTES + 1,
+        .stops_there = true, // a home page without end
         .context = probe,
         .on_answer = on_answer,
     };

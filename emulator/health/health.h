@@ -27,6 +27,7 @@ struct health_probe_result {
     bool is_timeout;      // nothing came within the limit of one try
     char location[160];   // of a redirect
     char body[200];       // its beginning, valid UTF-8, one line
+    char title[200];      // of a page of HTML, as the body; ""
     bool is_sdk_ping;     // body is JSON with runtime and version (P-114)
     char sdk_runtime[32]; // "cpython-3.7.1"
     char sdk_version[32];
@@ -35,8 +36,8 @@ struct health_probe_result {
     int unreadable; // what it could not read: rules of formats/http1.h
 };
 
-// Pure: body, is_sdk_ping, sdk_runtime and sdk_version from the bytes of an answer's body (its
-// beginning; what is longer than HEALTH_BODY_BYTES is no ping).
+// Pure: body, title, is_sdk_ping, sdk_runtime and sdk_version from the bytes of an answer's body
+// (its beginning; what is longer than HEALTH_BODY_BYTES is no ping).
 #define HEALTH_BODY_BYTES 4096
 void health_read_body(struct health_probe_result *result, const char *bytes, size_t len);
 

@@ -6,6 +6,7 @@
 
 #include "sandbox/base/cleanup.h"
 #include "sandbox/base/json.h"
+#include "sandbox/base/mem.h"
 #include "sandbox/base/utf8.h"
 
 static bool is_success(const struct health_probe_result *result)
@@ -51,6 +52,18 @@ static void digest_body(char out[static 200], const char *text)
     out[used] = '\0';
 }
 
+// P-231: what the platform shows of a page.
+static void read_title(struct health_probe_result *result, const char *text)
+{
+    result->title[0] = '\0';
+    const char *at = strcasestr(text, "<title");
+    at = at ? strchr(at, '>') : NULL;
+    if (at) {
+        auto_free char *title = str_dup_len(at + 1, strcspn(at + 1, "<"));
+        digest_body(result->title, title);
+    }
+}
+
 // P-114: a JSON object with "runtime" and "version". Its Content-Type is text/plain: not looked at.
 static void read_ping(struct health_probe_result *result, const char *bytes, size_t len)
 {
@@ -69,6 +82,7 @@ void health_read_body(struct health_probe_result *result, const char *bytes, siz
 {
     auto_free char *valid = utf8_valid(bytes, len);
     digest_body(result->body, valid);
+    read_title(result, valid);
     result->is_sdk_ping = false;
     result->sdk_runtime[0] = result->sdk_version[0] = '\0';
     if (len <= HEALTH_BODY_BYTES) {

@@ -33,6 +33,7 @@
 #define TEXT_DEPLOY_BEGIN     "开始部署 %s 到 %s"                                     // P-231
 #define TEXT_INSTANCE_CREATE  "正在创建新实例 ..."                                    // P-231
 #define TEXT_INSTANCE_START   "正在启动新实例 ..."                                    // P-231
+#define TEXT_SDK              "[Python] 使用 Python %s, Python SDK %s"                // P-231
 #define TEXT_INSTANCE_STARTED "实例启动成功：%s"                                      // P-231
 #define TEXT_TIMER_FAILED     "timerAction short-circuited and no fallback available" // P-200
 #define TEXT_TIMER_LATE       "timerAction timed-out and no fallback available"       // P-200

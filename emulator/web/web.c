@@ -135,7 +135,7 @@ static size_t on_body(char *bytes, size_t size, size_t count, void *context)
     size_t room = call->request.answer_max - call->body.len;
     call->is_cut = call->is_cut || len > room;
     buf_add(&call->body, bytes, len < room ? len : room);
-    return len;
+    return call->is_cut && call->request.stops_there ? 0 : len;
 }
 
 static size_t on_header(char *bytes, size_t size, size_t count, void *context)
@@ -345,6 +345,9 @@ static void read_results(struct web *web)
         curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, &private);
         struct web_call *call = (struct web_call *)(void *)private;
         call->result = message->data.result; // gone once the handle is removed
+        if (call->result == CURLE_WRITE_ERROR && call->is_cut && call->request.stops_there) {
+            call->result = CURLE_OK; // that was us
+        }
         call->duration_us = clock_now_us() - call->started_us;
         call->is_done = true;
     }

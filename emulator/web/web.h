@@ -53,6 +53,7 @@ struct web_request {
     size_t body_len;
     int64_t timeout_ms; // for all of it; 0: none
     size_t answer_max;  // bytes of the body that are kept
+    bool stops_there;   // who has sent more is not listened to any further: it is complete, and cut
     void *context;
     void (*on_answer)(void *context, const struct web_answer *answer);
 };

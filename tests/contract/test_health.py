@@ -101,11 +101,17 @@ def test_without_the_port_broker(project, run):
 
 # ---- what it answers ----
 
+MENDS = {"closes-its-port-unanswered": "what closed its port?"}
+MENDS.update(dict.fromkeys(["answers-nothing", "late-and-answers-nothing"], "does something block while it"))
+MENDS.update(dict.fromkeys(["half-an-answer", "reset-in-the-body", "no-http"], "does it survive GET /?"))
+
+
 @pytest.mark.parametrize("name", ANSWERS)
 @pytest.mark.contract("P-104", "P-106", "P-109")
 def test_the_cause_is_named(project, run, name):
     done = play(run, project, name)
     assert "web1 was not healthy within 15 s: / " in done.stdout
+    assert MENDS.get(name, "answer GET / with 2xx") in done.stdout
 
 
 @pytest.mark.parametrize("name", ODD)
@@ -147,12 +153,15 @@ def test_the_vendors_own_redirect(copy_project, run):
 
 # ---- functionsMode ----
 
-@pytest.mark.contract("P-30", "P-106")
+@pytest.mark.contract("P-30", "P-106", "P-231")
 def test_strict_asks_for_the_sdk(project, run):
     done = play(run, project, "strict-without-the-sdk")
     assert "/__engine/1/ping answers 404" in done.stdout and "P-106" in done.stdout
     assert "functionsMode is strict" in done.stdout
-    play(run, project, "strict-with-the-sdk")
+    said = cloud(play(run, project, "strict-with-the-sdk"))
+    at = next(at for at, line in enumerate(said) if re.fullmatch(r"\[Python\] 使用 Python 3\.\d+\.\d+, Python SDK 3\.0\.2",
+                                                                line))
+    assert said[at - 1] == "正在启动新实例 ..." and said[at + 1].startswith("实例启动成功：{")
 
 
 @pytest.mark.contract("P-104", "P-106", "P-112", "P-231")
@@ -162,6 +171,7 @@ def test_the_list_of_functions_is_asked_for_and_may_be_missing(project, run):
     assert cloud(done)[-3].startswith('实例启动成功：{"runtime":') and cloud(done)[-2] == listed
     assert cloud(play(run, project, "no-list-of-functions"))[-3:] == ["实例启动成功：hello", none, DEPLOYED]
     assert cloud(play(run, project, "a-list-of-functions"))[-2] == listed
+    assert "[Python] 使用" not in play(run, project, "a-page-with-a-title").stdout
     disabled = verify(run, project, cases.find("a-list-of-functions"), **{
         "leanengine.yaml": cases.RUN + "functionsMode: disabled\n"})
     assert cloud(disabled)[-2:] == ["实例启动成功：hello", DEPLOYED]  # not asked

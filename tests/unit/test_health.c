@@ -107,6 +107,29 @@ static void test_read_body_bounds(void **state)
     assert_string_equal(result.sdk_version, "");
 }
 
+static void test_title(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *body, *title;
+    } rows[] = {
+        {"<!doctype html><html><head><meta charset=utf-8><TITLE lang=\"zh\">\n  你好 \n世界 "
+         "</title></head>",
+         "你好 世界"},
+        {"<title>open", "open"},
+        {"<title></title>", ""},
+        {"<title", ""},
+        {"hello", ""},
+        {"", ""},
+        {PING_JSON, ""},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        struct health_probe_result result = {0};
+        health_read_body(&result, rows[i].body, strlen(rows[i].body));
+        assert_string_equal(result.title, rows[i].title);
+    }
+}
+
 // --- a scripted server ------------------------------------------------------------------------
 
 #define HOLD      "hold"  // reads the request and says nothing
@@ -361,6 +384,27 @@ static void test_answers(void **state)
     }
 }
 
+// A home page without end: its beginning is enough, nobody listens on until the limit.
+static void test_a_page_without_end(void **state)
+{
+    (void)state;
+    static const char head[] = STAY "HTTP/1.1 200 OK\r\n\r\n";
+    char home[sizeof head + 3 * HEALTH_BODY_BYTES];
+    memset(home, 'x', sizeof home);
+    memcpy(home, head, sizeof head - 1);
+    home[sizeof home - 1] = '\0';
+    struct server server = start_server(home, NOT_FOUND);
+    struct health_options options = options_for(server.port);
+    options.probe_timeout_ms = 60000; // longer than the test's own limit
+    struct asking asking = {0};
+    ask(&asking, options);
+    free(stop_server(&server));
+    assert_int_equal(asking.last.verdict, HEALTH_HEALTHY);
+    assert_int_equal(asking.last.home.status, 200);
+    assert_string_equal(asking.last.home.failure, "");
+    assert_int_equal(strlen(asking.last.home.body), sizeof asking.last.home.body - 1);
+}
+
 static void test_facts_of_the_answers(void **state)
 {
     (void)state;
@@ -510,7 +554,9 @@ int main(void)
         cmocka_unit_test(test_judge),
         cmocka_unit_test(test_read_body),
         cmocka_unit_test(test_read_body_bounds),
+        cmocka_unit_test(test_title),
         cmocka_unit_test(test_answers),
+        cmocka_unit_test(test_a_page_without_end),
         cmocka_unit_test(test_facts_of_the_answers),
         cmocka_unit_test(test_refused),
         cmocka_unit_test(test_a_proxy_of_the_shell_gets_nothing),
