@@ -203,6 +203,9 @@ static int compose(struct engine *engine, const struct cJSON *arguments,
     const struct call_keys call_keys = {keys.app_id, keys.app_key, keys.master_key, keys.hook_key};
     int result = call_compose(&wish, &call_keys, clock_wall_ms(), ret_request, error);
     function_keys_release(&keys);
+    if (result == 0) { // no bound name, no redirect: it comes from inside the cloud
+        strlist_addf(&ret_request->headers, "X-Leanlocal-Inside: %s", engine->options.front.inside);
+    }
     return result;
 }
 

@@ -2,8 +2,11 @@
 
 #include <arpa/inet.h>
 #include <ctype.h>
+#include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 
 #include "emulator/engine/internal.h"
 #include "emulator/limits/limits.h"
@@ -38,6 +41,9 @@ void front_read(struct front *front, const struct cJSON *options)
         .lenient = json_get_bool(options, "lenient-http", false),
     };
     read_domains(&front->domains, json_get_string(options, "domain"));
+    uint64_t word = 0;
+    getrandom(&word, sizeof word, GRND_NONBLOCK);
+    snprintf(front->inside, sizeof front->inside, "%016" PRIx64, word);
 }
 
 static bool is_host_name(const char *name)
@@ -81,6 +87,7 @@ void front_fill(const struct front *front, struct gateway_options *gateway)
     gateway->https_redirect = front->https_redirect;
     gateway->edge = front->edge;
     gateway->lenient = front->lenient;
+    gateway->inside = front->inside;
     const struct limit_word words[] = {
         {"response-ms=", &gateway->response_wait_ms, 1},
         {"websocket-ms=", &gateway->websocket_wait_ms, 1},

@@ -22,6 +22,7 @@ struct front {
     struct strlist domains; // lower case, without a port
     char *client_ip;
     bool https, https_redirect, edge, lenient;
+    char inside[24]; // how the gateway knows our own calls (gateway.h)
 };
 
 void front_read(struct front *front, const struct cJSON *options);

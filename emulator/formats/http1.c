@@ -57,6 +57,7 @@ static const struct {
     NAME("proxy-connection", HTTP1_PROXY_CONNECTION),
     NAME("transfer-encoding", HTTP1_TRANSFER_ENCODING),
     NAME("x-forwarded-proto", HTTP1_X_FORWARDED_PROTO),
+    NAME("x-leanlocal-inside", HTTP1_X_LEANLOCAL_INSIDE),
     NAME("proxy-authorization", HTTP1_PROXY_AUTHORIZATION),
 #undef NAME
 };

@@ -55,6 +55,7 @@ enum http1_name { // the fields that mean something to a gateway
     HTTP1_X_FORWARDED_PROTO,
     HTTP1_FORWARDED,
     HTTP1_X_FORWARDED_FOR,
+    HTTP1_X_LEANLOCAL_INSIDE,
     HTTP1_ACCEPT_ENCODING,
     HTTP1_ACCEPT_RANGES,
     HTTP1_CACHE_CONTROL,

@@ -72,6 +72,9 @@ struct gateway_options {
     bool capture; // keep heads and beginnings of bodies for on_request
     bool https;   // what X-Forwarded-Proto and Forwarded say (P-152)
     bool https_redirect; // http is answered with 301 to https of the same path (P-151)
+    // What X-Leanlocal-Inside says of requests that come from inside the cloud, as its API server's
+    // calls do: no name is asked for, nothing is redirected, no edge node is passed. NULL: none do.
+    const char *inside;
     int64_t response_wait_ms, websocket_wait_ms; // 0: the platform's
     const char *client_ip; // what X-Real-IP and Forwarded say, IPv4 or IPv6; NULL: who connects
     // Bound names in lower case, which outlive the gateway. Other names get P-117's answer, and

@@ -14,7 +14,9 @@
 #define EDGE_NODE "192.0.2.1" // of the network for examples (RFC 5737)
 
 // P-152: ours replace what the client sent.
-#define REPLACED (1u << HTTP1_X_REAL_IP | 1u << HTTP1_X_FORWARDED_PROTO | 1u << HTTP1_FORWARDED)
+#define REPLACED                                                                                   \
+    (1u << HTTP1_X_LEANLOCAL_INSIDE | 1u << HTTP1_X_REAL_IP | 1u << HTTP1_X_FORWARDED_PROTO |      \
+     1u << HTTP1_FORWARDED)
 
 static const char *client_address(const struct gateway_client *client)
 {
@@ -59,7 +61,7 @@ static uint32_t print_own_edge(const struct gateway_exchange *exchange, const ch
     if (!http1_head_find(head, HTTP1_FORWARDED)) {
         buf_addf(own, FORWARDED, FOR(EDGE_NODE), proto);
     }
-    return 1u << HTTP1_X_FORWARDED_FOR;
+    return 1u << HTTP1_X_FORWARDED_FOR | 1u << HTTP1_X_LEANLOCAL_INSIDE;
 }
 
 static bool write_head(struct gateway_exchange *exchange, const char *bytes, uint32_t without,

@@ -100,12 +100,27 @@ static bool answer_as_edge(struct gateway_exchange *exchange)
     return websocket;
 }
 
+static bool is_from_inside(const struct gateway_exchange *exchange, const char *bytes)
+{
+    const char *word = exchange->client->gateway->options.inside;
+    const struct http1_field *field =
+        word ? http1_head_find(&exchange->head, HTTP1_X_LEANLOCAL_INSIDE) : NULL;
+    return field && http1_equal(bytes + field->value.at, field->value.len, word);
+}
+
+// P-154: behind edge nodes the redirect does not work.
+static bool is_redirected(const struct gateway_options *options)
+{
+    return options->https_redirect && !options->https && !options->edge;
+}
+
 bool gateway_answer_before_app(struct gateway_exchange *exchange, const char *bytes)
 {
     struct gateway *gateway = exchange->client->gateway;
     const struct gateway_options *options = &gateway->options;
     struct name host = host_of(exchange, bytes);
-    exchange->side = gateway_route(gateway, host.at, host.len);
+    bool inside = is_from_inside(exchange, bytes);
+    exchange->side = inside ? &gateway->production : gateway_route(gateway, host.at, host.len);
     if (!exchange->side) {
         exchange->side = &gateway->production;
         gateway_answer(exchange, 404, "P-163", TEXT_NO_APPLICATION, true);
@@ -116,12 +131,11 @@ bool gateway_answer_before_app(struct gateway_exchange *exchange, const char *by
                        _("paths under /.well-known/acme-challenge/ never reach the app"), true);
         return true;
     }
-    // Behind edge nodes the redirect does not work (P-154).
-    if (options->https_redirect && !options->https && !options->edge) {
+    if (!inside && is_redirected(options)) {
         redirect(exchange, host);
         return true;
     }
-    if (options->edge && answer_as_edge(exchange)) {
+    if (!inside && options->edge && answer_as_edge(exchange)) {
         return true;
     }
     if (gateway_body_is_too_large(exchange, exchange->request_left)) {

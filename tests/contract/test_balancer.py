@@ -58,6 +58,9 @@ def talk(c):
                 print("tunnel ended", flush=True)
                 break
             c.sendall(data)
+    elif path.startswith("/1.1/functions/"):
+        names = ["hello"] if path.endswith("/_ops/metadatas") else "called"
+        answer(c, b"application/json", json.dumps({"result": names}).encode())
     elif path in ANSWERS:
         answer(c, *ANSWERS[path])
     else:
@@ -235,10 +238,13 @@ def test_behind_edge_nodes(edge):
 
 @pytest.mark.contract("P-151")
 def test_http_is_redirected(project, up):
-    instance = up(project(FILES), "--https-redirect").wait_healthy()
+    instance = up(project(FILES), "--https-redirect", "--domain", "app.example.com").wait_healthy()
     answer = instance.http("/a/b?c=d", headers={"Host": "app.example.com:3000"})
     refused(answer, 301, "P-151")
     assert answer.headers["Location"] == "https://app.example.com/a/b?c=d"
+    # The API server's calls come from inside: they need no bound name and are not redirected.
+    done = instance.run("call", "hello", instance.root)
+    assert done.returncode == 0 and "called" in done.stdout, done
 
 
 @pytest.mark.parametrize("options, words", [

@@ -238,6 +238,28 @@ static void test_what_is_said_of_the_client(void **state)
     assert_has(text, "Forwarded: for=\"[2001:db8::7]\";proto=http\r\n");
 }
 
+// ---- from inside the cloud ----
+
+static void test_from_inside(void **state)
+{
+    struct world *w = *state;
+    struct strlist domains = {0};
+    strlist_add(&domains, "a.b");
+    remake(w,
+           (struct gateway_options){.domains = &domains, .https_redirect = true, .inside = "x1"});
+    const char *text = forwarded(w, "PATCH / HTTP/1.1\r\nHost: z\r\nX-Leanlocal-Inside: x1\r\n"
+                                    "Content-Length: 0\r\n\r\n");
+    assert_has(text, "Host: z\r\n");
+    assert_has_not(text, "Inside");
+    assert_has(answered(w, "GET / HTTP/1.1\r\nHost: z\r\nX-Leanlocal-Inside: x2\r\n\r\n"), "P-163");
+    remake(w, (struct gateway_options){.edge = true, .inside = "x1"});
+    text = forwarded(w, "PATCH / HTTP/1.1\r\nHost: z\r\nX-Leanlocal-Inside: x1\r\n"
+                        "Content-Length: 0\r\n\r\n");
+    assert_has_not(text, "Inside");
+    assert_has(answered(w, "PATCH / HTTP/1.1\r\nHost: z\r\nX-Leanlocal-Inside: \r\n\r\n"), "P-158");
+    strlist_clear(&domains);
+}
+
 // ---- edge nodes (P-152, P-158) ----
 
 static void test_edge_headers(void **state)
@@ -329,6 +351,7 @@ int main(void)
         NONE(test_staging_that_nobody_starts),
         NONE(test_redirect),
         NONE(test_what_is_said_of_the_client),
+        NONE(test_from_inside),
         NONE(test_edge_headers),
         NONE(test_edge_limits),
         ONE(test_lenient),
