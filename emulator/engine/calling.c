@@ -6,7 +6,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "emulator/engine/dozing.h"
 #include "emulator/engine/functions.h"
+#include "emulator/engine/rollout.h"
 #include "emulator/engine/timers.h"
 #include "emulator/functions/call.h"
 #include "emulator/limits/limits.h"
@@ -147,7 +149,8 @@ static int choose_function(const struct engine *engine, const struct cJSON *argu
 
 static int check_serving(const struct engine *engine, struct error *error)
 {
-    if (!rollout_serving(engine) || !engine->gateway) {
+    bool sleeps = dozing_state(engine) != DOZE_AWAKE; // the call wakes it (P-162)
+    if ((!rollout_serving(engine) && !sleeps) || !engine->gateway) {
         error_set(error, ERROR_HOST, _("nothing serves yet"));
         return error_set_hint(error, _("`leanlocal status` says how far it is"));
     }
@@ -160,15 +163,32 @@ static int check_serving(const struct engine *engine, struct error *error)
     return 0;
 }
 
-static int ask(struct engine *engine, struct calling *calling, const struct call_request *call,
-               struct error *error)
+// The balancer, or the instance itself where the balancer is set to treat browsers otherwise than
+// the API server would be (edge nodes, a redirect to https).
+static void choose_way(const struct engine *engine, struct web_request *request)
 {
+    const struct front *front = &engine->options.front;
+    const struct running *serving = rollout_serving(engine);
     struct in_addr address;
+    if (serving && (front->edge || (front->https_redirect && !front->https))) {
+        request->address = instance_address(serving->instance);
+        request->port = instance_port(serving->instance);
+        return;
+    }
     inet_pton(AF_INET, engine->options.host, &address);
     bool any = address.s_addr == htonl(INADDR_ANY);
-    const struct web_request request = {
-        .address = any ? INADDR_LOOPBACK : ntohl(address.s_addr),
-        .port = gateway_port(engine->gateway),
+    request->address = any ? INADDR_LOOPBACK : ntohl(address.s_addr);
+    request->port = gateway_port(engine->gateway);
+}
+
+static int ask(struct engine *engine, struct calling *calling, struct call_request *call,
+               struct error *error)
+{
+    const char *bound = front_name(&engine->options.front, NULL);
+    if (bound) { // others get P-117's answer
+        strlist_addf(&call->headers, "Host: %s", bound);
+    }
+    struct web_request request = {
         .method = "POST",
         .target = call->target,
         .headers = (const char *const *)call->headers.items,
@@ -179,6 +199,7 @@ static int ask(struct engine *engine, struct calling *calling, const struct call
         .context = calling,
         .on_answer = on_answer,
     };
+    choose_way(engine, &request);
     return web_ask(engine->functions->web, &request, error) ? 0 : -1;
 }
 

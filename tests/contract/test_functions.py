@@ -119,14 +119,23 @@ def test_calls(project, up):
 
 @pytest.mark.contract("P-199")
 def test_late_functions(project, up):
-    running = up(project(FILES), ready=True, env={"LEANLOCAL_CALL_LIMITS": "function-ms=1500,other-ms=300"})
+    # --https-redirect is for browsers: calls do not meet it.
+    running = up(project(FILES), "--https-redirect", env={"LEANLOCAL_CALL_LIMITS": "function-ms=1500,other-ms=300"})
+    running.wait_healthy()
     said = refused(running, "slow")
     assert "slow did not answer within 1.5 s" in said and "The request timed out on the server" in said
     assert "P-199" in said
     running.wait_line("slow did not answer within 1.5 s")
     assert "within 0.3 s" in refused(running, "--hook", "Comment.afterSave")
-    running.http("/release")
     assert result(running, "hello") == "Hello, world"
+
+
+@pytest.mark.contract("P-162")
+def test_a_call_wakes_a_trial_instance(project, up):
+    running = up(project(FILES), "--size", "trial", "--env", "production", "--domain", "app.example",
+                 env={"LEANLOCAL_TRIAL": "idle-ms=300"})
+    running.wait_line(" asleep, ")
+    assert result(running, "echo")["head"]["host"] == "app.example"  # a bound name, or the balancer would refuse it
 
 
 @pytest.mark.contract("P-106")
