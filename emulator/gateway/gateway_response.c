@@ -57,8 +57,29 @@ static void report_bent(struct gateway_exchange *exchange, uint64_t reported)
                         &exchange->upstream->noticed, reported);
 }
 
+// Behind its last answer on this connection the app has sent more than it said (a body for HEAD,
+// say). That is no answer to this request, which gets a connection of its own; only what may be
+// repeated goes on a used one.
+static bool were_left_over(struct gateway_exchange *exchange, enum http1_rule rule)
+{
+    if (rule != HTTP1_RULE_STATUS_LINE || !exchange->conn->reused || exchange->response_begun) {
+        return false;
+    }
+    if (!(exchange->upstream->noticed >> rule & 1)) {
+        gateway_notice(exchange->client->gateway, exchange->upstream_name, "RFC 9112 §6.3",
+                       _("the app sent more bytes than its answer has"));
+    }
+    exchange->upstream->noticed |= (uint64_t)1 << rule;
+    http1_head_init(&exchange->head, HTTP1_APP, exchange->is_head); // as if none had come
+    gateway_exchange_failed(exchange, FAILURE_CLOSED, "", "");
+    return true;
+}
+
 static void malformed(struct gateway_exchange *exchange, enum http1_rule rule, uint32_t at)
 {
+    if (were_left_over(exchange, rule)) {
+        return;
+    }
     const struct http1_rule_row *row = &http1_rules[rule];
     const struct gateway_block *in = &exchange->conn->in;
     char text[384], name[48] = "";

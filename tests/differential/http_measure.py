@@ -116,7 +116,7 @@ class App:
         self.port = self.listener.getsockname()[1]
         self.scripts = {}
         self.requests = []
-        self.buffers, self.later, self.step = {}, [], None
+        self.buffers, self.later, self.told, self.step = {}, [], set(), None
         self.ask, self.asked = socket.socketpair()
         self.thread = threading.Thread(target=self._run, daemon=True)
         self.thread.start()
@@ -162,20 +162,23 @@ class App:
             return False
         text, _, rest = data.partition(b"\r\n\r\n")
         head = Head(text)
-        if head.get("expect") and not rest:
+        if head.get("expect") and connection not in self.told:
+            self.told.add(connection)
             connection.sendall(b"HTTP/1.1 100 Continue\r\n\r\n")
         taken = take_body(head, rest, False, ended)
         if taken is None:
             return False
+        self.told.discard(connection)
         words, self.buffers[connection] = taken
         self.requests.append((head, words))
-        self._answer(connection, head.first.split(" ")[1])
+        self._answer(connection, *head.first.split(" ")[:2])
         return connection in self.buffers
 
-    def _answer(self, connection, path):
+    def _answer(self, connection, method, path):
         answer, close = self.scripts.get(path, (None, False))
         if answer is None:
-            answer = b"HTTP/1.1 200 OK\r\nX-Path: %s\r\nContent-Length: 2\r\n\r\nok" % path.encode("latin-1")
+            answer = b"HTTP/1.1 200 OK\r\nX-Path: %s\r\nContent-Length: 2\r\n\r\n%s" % (
+                path.encode("latin-1"), b"" if method == "HEAD" else b"ok")
         try:
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             for piece in pieces(answer, self.step):
@@ -301,9 +304,9 @@ class Pair:
 
     def outcome(self, case, step=None):
         """step: the case's bytes go in pieces of so many."""
+        self.app.step = step
         if case.kind == "request":
             return self.request(case.sent, step)
-        self.app.step = step
         return self.response(case.sent, case.options.get("close", False), case.options.get("ask"))
 
     def request(self, sent, step=None):

@@ -63,6 +63,7 @@ ROWS = {
         ("Trying again gains no time.", [PLAIN + "test_a_retry_gains_no_time"]),
         ("A kept connection that the app has closed meanwhile costs nobody a request.",
          [PLAIN + "test_stale_pooled_connection"]),
+        ("What an app sends behind the end of its answer is not taken for the next one.", [PLAIN + "test_bytes_left_over"]),
     ],
     "Bounds": [
         ("An edge node has 60 MB, 10 s, no PATCH and no WebSocket.", [ROUTE + "test_edge_limits"]),

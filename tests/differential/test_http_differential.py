@@ -95,12 +95,14 @@ def test_ours(ours, lenient, section):
 
 def alike_in_pieces(case, outcome):
     """What has been passed on before the fault was there to be seen cannot be taken back: the app may have got the
-    beginning of a request, the client the head of an answer. Neither may look whole."""
+    beginning of a request, the client the head of an answer. Neither may look whole. How much of what is cut arrives,
+    and whether bytes behind an answer are seen as such, is a matter of time."""
     answers, _, seen = outcome.partition("; app: ")
     wanted, _, whole = case.we.partition("; app: ")
     if case.kind == "request":
         return answers == wanted and (seen == whole or seen.endswith(" cut"))
-    return answers == wanted or (wanted == "502; reported: RFC 9112 §7.1" and " cut, close" in answers)
+    answers, wanted = [re.sub(r'"[^"]*" cut', "cut", http_cases.alike(each)) for each in (answers, wanted)]
+    return answers == wanted or (wanted == "502" and " cut, close" in answers)
 
 
 @pytest.mark.parametrize("step", [1, 7])
@@ -111,7 +113,6 @@ def test_ours_in_small_pieces(ours, step):
             outcome = ours.outcome(case, step)
             if not alike_in_pieces(case, outcome):
                 found.append("%s: %s" % (case.name, outcome))
-    ours.app.step = None
     assert not found, "\n".join(found)
 
 

@@ -475,6 +475,34 @@ static void test_stale_pooled_connection(void **state)
     assert_int_equal(stats.lost, 0);
 }
 
+// What the app sends behind the end of its answer (a body for HEAD) is no answer to the next one.
+static void test_bytes_left_over(void **state)
+{
+    struct world *w = *state;
+    int c = client(w);
+    for (int i = 0; i < 2; i++) {
+        say(w, c, "HEAD / HTTP/1.1\r\nHost: a\r\n\r\n");
+        int u = accept_upstream(w, 0);
+        hear(w, u, "\r\n\r\n");
+        say(w, u, "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n");
+        hear(w, c, "\r\n\r\n");
+        say(w, c, GET);
+        hear(w, u, "\r\n\r\n"); // on the connection that was kept
+        say(w, u, "hello" OK5);
+        int v = accept_upstream(w, 0);
+        hear(w, v, "\r\n\r\n");
+        say(w, v, "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 4\r\n\r\ngood");
+        hear(w, c, "good");
+        assert_int_equal(w->notices, 1); // once is enough
+        assert_has(w->notice, "more bytes than its answer has");
+        shut(w, u);
+        shut(w, v);
+    }
+    struct gateway_stats stats;
+    gateway_get_stats(w->gateway, &stats);
+    assert_int_equal(stats.lost, 0);
+}
+
 // An app that serves one connection at a time, and keeps it, must not be held by an idle one of
 // ours.
 static void test_serial_app_is_not_starved(void **state)
@@ -816,6 +844,7 @@ int main(void)
         ONE(test_gone_before_an_answer),
         ONE(test_a_retry_gains_no_time),
         ONE(test_stale_pooled_connection),
+        ONE(test_bytes_left_over),
         ONE(test_serial_app_is_not_starved),
         ONE(test_crash_in_the_body_aborts),
         ONE(test_unframeable_answers),
