@@ -87,6 +87,10 @@ static void print_status(const struct snapshot *snapshot)
     printf("  %-10s %s\n", "version", snapshot->serving_version);
     printf("  %-10s %s\n", "python", snapshot->python);
     printf("  %-10s %s\n", "sandbox", snapshot->sandbox_level);
+    if (snapshot->group_size > 1) {
+        printf("  %-10s %lld of %lld serve\n", "instances", (long long)snapshot->group_serving,
+               (long long)snapshot->group_size);
+    }
     for (int64_t i = 0; i < snapshot->instance_count; i++) {
         const struct snapshot_instance *row = &snapshot->instances[i];
         printf("  %-10s %s %s %s\n", row->name, row->state, row->version, row->address);

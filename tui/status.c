@@ -382,7 +382,7 @@ static char *disk_text(const struct snapshot_instance *instance)
 }
 
 // The rate, and behind it, where there is room, the latency.
-static void draw_traffic(struct canvas *canvas, int row, int col, const struct snapshot *snapshot)
+static int draw_traffic(struct canvas *canvas, int row, int col, const struct snapshot *snapshot)
 {
     int64_t rate = snapshot->requests_per_second_x10;
     auto_free char *text = rate % 10 && rate < 100
@@ -394,7 +394,35 @@ static void draw_traffic(struct canvas *canvas, int row, int col, const struct s
             : str_dup("p50 <1ms");
     col = draw_part(canvas, row, col, STYLE_NORMAL, text);
     if (col > 0 && snapshot->latency_p50_us > 0) {
-        draw_part(canvas, row, col - 1, STYLE_NORMAL, latency);
+        col = draw_part(canvas, row, col - 1, STYLE_NORMAL, latency);
+    }
+    return col;
+}
+
+// Of several instances: how many serve, beside the name of the one whose figures follow.
+static int draw_group(struct canvas *canvas, int row, int col, const struct snapshot *snapshot)
+{
+    if (snapshot->group_size < 2) {
+        return col;
+    }
+    bool all = snapshot->group_serving >= snapshot->group_size;
+    auto_free char *text = str_printf(_("%lld of %lld"), (long long)snapshot->group_serving,
+                                      (long long)snapshot->group_size);
+    return draw_part(canvas, row, col - 1, all ? STYLE_DIM : STYLE_WARN, text);
+}
+
+// The others, as far as there is room.
+static void draw_others(struct canvas *canvas, int row, int col, const struct snapshot *snapshot)
+{
+    for (int64_t i = 1; i < snapshot->group_serving && i < snapshot->instance_count; i++) {
+        const struct snapshot_instance *at = &snapshot->instances[i];
+        auto_free char *text =
+            at->cpu_permille < 0
+                ? str_dup(at->name)
+                : str_printf("%s %lld%% %lldM", at->name, (long long)(at->cpu_permille + 5) / 10,
+                             (long long)(at->memory_bytes >> 20));
+        col = draw_part(canvas, row, col, level_style(at->memory_bytes, at->memory_limit_bytes),
+                        text);
     }
 }
 
@@ -424,6 +452,7 @@ static void draw_figures(struct canvas *canvas, int row, const struct snapshot *
     auto_free char *lines = str_printf(_("log %lld/%lld"), (long long)instance->log_lines_minute,
                                        (long long)instance->log_limit_minute);
     int col = draw_part(canvas, row, 1, STYLE_STRONG, instance->name);
+    col = draw_group(canvas, row, col, snapshot);
     col = draw_part(canvas, row, col, STYLE_NORMAL, cpu_text);
     col = draw_part(canvas, row, col,
                     level_style(instance->memory_bytes, instance->memory_limit_bytes), memory_text);
@@ -431,7 +460,8 @@ static void draw_figures(struct canvas *canvas, int row, const struct snapshot *
                     disk);
     col = draw_part(canvas, row, col,
                     level_style(instance->log_lines_minute, instance->log_limit_minute), lines);
-    draw_traffic(canvas, row, col, snapshot);
+    col = draw_traffic(canvas, row, col, snapshot);
+    draw_others(canvas, row, col, snapshot);
 }
 
 // While a build runs its last words stand here.

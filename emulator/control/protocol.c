@@ -118,6 +118,8 @@ static const struct field snapshot_fields[] = {
     INT(snapshot, requests_lost),
     INT(snapshot, requests_total),
     INT(snapshot, requests_held),
+    INT(snapshot, group_size),
+    INT(snapshot, group_serving),
     INT(snapshot, requests_last),
     INT(snapshot, requests_per_second_x10),
     INT_OR(snapshot, latency_p50_us, -1),

@@ -65,7 +65,7 @@ void event_release(struct event *event);
 // ---- snapshot: the state the screen shows ----
 
 #define SNAPSHOT_STAGES    6 // detect python install build start healthy
-#define SNAPSHOT_INSTANCES 16
+#define SNAPSHOT_INSTANCES 32
 #define SNAPSHOT_PROBES    64
 #define SNAPSHOT_FUNCTIONS 128
 #define SNAPSHOT_TIMERS    32
@@ -91,7 +91,7 @@ struct snapshot_stage {
 struct snapshot_instance {
     char name[32];
     char version[24];
-    char state[12];       // preparing parked starting healthy draining gone
+    char state[12];       // preparing parked starting healthy resting draining gone
     int64_t cpu_permille; // -1: not known
     int64_t memory_bytes, memory_limit_bytes;
     int64_t disk_bytes, disk_limit_bytes;
@@ -148,6 +148,7 @@ struct snapshot {
     struct snapshot_stage stages[SNAPSHOT_STAGES];
     struct snapshot_instance instances[SNAPSHOT_INSTANCES];
     int64_t instance_count;
+    int64_t group_size, group_serving; // how many there shall be, and how many serve
     struct snapshot_probe probes[SNAPSHOT_PROBES]; // newest last
     int64_t probe_count;
     // What served died again and again: how often, since when, when it is tried again (wall, ms).

@@ -283,6 +283,9 @@ void rollout_wake(struct engine *engine);
 void rollout_release(struct engine *engine);
 // The newest that serves. NULL: nothing does.
 struct running *rollout_serving(const struct engine *engine);
+bool rollout_is_serving(const struct running *running);
+// It works, but has no requests while its successors come (fleet.h).
+bool rollout_is_resting(const struct running *running);
 // What may be typed to. NULL: nothing.
 struct running *rollout_with_terminal(const struct engine *engine);
 void rollout_on_begin(void *context, const char *upstream_name);

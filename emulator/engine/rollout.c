@@ -57,6 +57,24 @@ struct running *rollout_serving(const struct engine *engine)
     return NULL;
 }
 
+static bool is_in(const struct running *running, enum fleet_state state)
+{
+    const struct rollout *rollout = running->engine->rollout;
+    const struct fleet_member *member =
+        rollout && running->id ? fleet_member(rollout->fleet, running->id) : NULL;
+    return member && member->state == state;
+}
+
+bool rollout_is_serving(const struct running *running)
+{
+    return is_in(running, FLEET_SERVING);
+}
+
+bool rollout_is_resting(const struct running *running)
+{
+    return is_in(running, FLEET_RESTING);
+}
+
 struct running *rollout_with_terminal(const struct engine *engine)
 {
     for (struct running *at = engine->runnings; at; at = at->next) {

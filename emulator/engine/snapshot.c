@@ -21,7 +21,8 @@ static void fill_instance(const struct running *running, struct snapshot_instanc
     struct in_addr address = {.s_addr = htonl(instance_address(instance))};
     COPY(out->name, instance_name(instance));
     COPY(out->version, instance_version(instance));
-    COPY(out->state, instance_state_name(instance_state(instance)));
+    COPY(out->state,
+         rollout_is_resting(running) ? "resting" : instance_state_name(instance_state(instance)));
     COPY(out->asked, instance_asked(instance));
     snprintf(out->address, sizeof out->address, "%s:%u", inet_ntoa(address),
              instance_port(instance));
@@ -34,18 +35,19 @@ static void fill_instance(const struct running *running, struct snapshot_instanc
     out->log_limit_minute = LIMIT_LOG_LINES_PER_MINUTE;
 }
 
-// Who serves comes first: the meters show it.
+// Who serves comes first, the newest of all before the others: the meters show it.
 static void fill_instances(const struct engine *engine, struct snapshot *out)
 {
-    const struct running *serving = rollout_serving(engine);
-    if (serving) {
-        fill_instance(serving, &out->instances[out->instance_count++]);
-    }
-    for (const struct running *at = engine->runnings; at; at = at->next) {
-        if (at != serving && out->instance_count < SNAPSHOT_INSTANCES) {
-            fill_instance(at, &out->instances[out->instance_count++]);
+    for (int serving = 1; serving >= 0; serving--) {
+        for (const struct running *at = engine->runnings; at; at = at->next) {
+            bool serves = rollout_is_serving(at);
+            if (serves == serving && out->instance_count < SNAPSHOT_INSTANCES) {
+                fill_instance(at, &out->instances[out->instance_count++]);
+            }
+            out->group_serving += serves && serving;
         }
     }
+    out->group_size = engine->options.instances;
 }
 
 static enum serving judge_serving(const struct engine *engine, const struct running *serving)

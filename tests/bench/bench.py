@@ -23,10 +23,10 @@ from helpers.waiting import wait_for  # noqa: E402
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from bench_builds import bench_builds  # noqa: E402
 from bench_gateway import bench_gateway  # noqa: E402
+from bench_reloads import bench_reloads  # noqa: E402
 from bench_sandbox import bench_sandbox  # noqa: E402
 
 SAVES = int(os.environ.get("BENCH_SAVES", "20"))
-RELOADS = int(os.environ.get("BENCH_RELOADS", "100"))
 POLL_S = 0.001
 PAUSE_S = 1.2
 
@@ -90,26 +90,6 @@ def our_memory(place):
     return rows
 
 
-class Clients(threading.Thread):
-    def __init__(self, address, port):
-        super().__init__(daemon=True)
-        self.address, self.port = address, port
-        self.times, self.bad, self.ending = [], [], threading.Event()
-
-    def run(self):
-        client = http.Client(self.address, self.port)
-        while not self.ending.is_set():
-            begun = time.monotonic()
-            try:
-                answer = client.ask()
-                if answer.status != 200:
-                    self.bad.append(answer)
-            except (OSError, HTTPException) as error:
-                self.bad.append(error)
-                client = http.Client(self.address, self.port)
-            self.times.append(time.monotonic() - begun)
-
-
 def bench_flask(place):
     directory = place.copy_project(os.path.join(ROOT, "samples", "flask"))
     app = os.path.join(directory, "app.py")
@@ -145,33 +125,6 @@ def peer(place, app, ours):
     finally:
         os.killpg(child.pid, signal.SIGKILL)
         child.wait(5)
-
-
-def bench_reloads(place):
-    directory = place.copy_project(os.path.join(ROOT, "samples", "flask"))
-    app = os.path.join(directory, "app.py")
-    up = place.up(directory)
-    up.wait_ready()
-    clients = [Clients(place.address, place.port) for _ in range(2)]
-    for client in clients:
-        client.start()
-    with open(app, encoding="utf-8") as file:
-        template = file.read()
-    for number in range(RELOADS):
-        save_until_answered(app, template, place.address, place.port, number)
-    for client in clients:
-        client.ending.set()
-    for client in clients:
-        client.join(20)
-    times = [each for client in clients for each in client.times]
-    bad = [each for client in clients for each in client.bad]
-    print("%d reloads under a loop of two clients: %d requests, %d lost, %d over 100 ms, "
-          "median %.1f ms, worst %.0f ms" % (
-              RELOADS, len(times), len(bad), sum(t > 0.1 for t in times),
-              statistics.median(times) * 1e3, max(times) * 1e3))
-    for each in sorted({repr(each)[:160] for each in bad})[:5]:
-        print("    lost: " + each)
-    up.stop()
 
 
 BENCHES = {"flask": bench_flask, "reloads": bench_reloads, "builds": bench_builds,

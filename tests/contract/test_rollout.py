@@ -4,12 +4,13 @@ import collections
 import os
 import re
 import signal
+import socket
 import threading
-import time
 
 import pytest
 
 from helpers.census import children, name
+from helpers.load import Load
 
 WSGI = """import os, time
 MARK = "one"
@@ -207,6 +208,89 @@ def test_the_old_one_may_clean_up_and_then_the_whole_tree_goes(project, up):
     instance.wait_line(r"web1 .*cleaning up")
     instance.wait_line(r"web1 .*cleaned up")
     instance.wait_until(lambda: not set(old) & set(inits(instance)), 20)
+
+
+@pytest.mark.contract("P-173")
+def test_reloads_under_a_steady_load_lose_nothing(project, up):
+    """The short form of ./dev bench reloads."""
+    instance = up(project(FILES), "--instances", "2")
+    instance.wait_healthy()
+    load = Load(instance.address, instance.port, 200)
+    for number in range(12):
+        since = instance.position()
+        (instance.root / "wsgi.py").write_text(of("v%d" % number))
+        instance.wait_line(r"^\S* *ready\b", since=since)
+    load.finish()
+    assert len(load.times) > 100 and load.lost == []
+
+
+STREAMS = """
+def stream(environ, start_response):
+    start_response("200 OK", [("Content-Type", "text/event-stream")])
+    for number in itertools.count():
+        yield b"data: %d\\n\\n" % number
+        time.sleep(0.05)
+
+def hold(environ, start_response):
+    environ["wsgi.input"].read(5)  # until the client says so
+    start_response("200 OK", [("Content-Type", "text/plain")])
+    return [MARK.encode()]
+
+def route(environ, start_response):
+    app = {"/stream": stream, "/hold": hold}.get(environ["PATH_INFO"], application)
+    return app(environ, start_response)
+"""
+
+
+def routed(mark):
+    return "import itertools\n" + of(mark).replace("def application(", "def plain(") + STREAMS.replace(
+        "def route(", "def application(").replace("application)", "plain)")
+
+
+def hold(instance):
+    """A request whose body is not there yet."""
+    held = socket.create_connection((instance.address, instance.port), timeout=30)
+    held.sendall(b"POST /hold HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5\r\n\r\n")
+    return held
+
+
+@pytest.mark.contract("P-173")
+def test_streams_of_the_third_that_drains_end_and_requests_never(project, up):
+    instance = up(project({"wsgi.py": routed("one"), "requirements.txt": ""}))
+    instance.wait_healthy()
+    held = [hold(instance)]
+    with instance.open("/stream") as stream:
+        for mark in ("two", "three"):
+            (instance.root / "wsgi.py").write_text(routed(mark))
+            instance.wait_body(mark.encode())
+            held.append(hold(instance))  # so that it drains as well
+            stream.bytes = b""
+            stream.read_until(b"data: ")  # it goes on
+        (instance.root / "wsgi.py").write_text(routed("four"))
+        instance.wait_body(b"four")
+        with pytest.raises(AssertionError, match="it ended"):
+            while True:
+                stream.bytes = b""
+                stream.read_until(b"data: ")
+    for each in held:
+        each.sendall(b"hello")
+        assert b"200 OK" in each.recv(65536)
+        each.close()
+
+
+@pytest.mark.contract("P-173")
+def test_drain_as_the_cloud_does(project, up):
+    """The old one has nothing to do any more, and is there nevertheless."""
+    instance = up(project(FILES), "--drain", "cloud")
+    instance.wait_healthy()
+    old = inits(instance)
+    (instance.root / "wsgi.py").write_text(of("two"))
+    instance.wait_body(b"two")
+    for number in (3, 4):  # such as have come later are not through earlier
+        (instance.root / "wsgi.py").write_text(of("v%d" % number))
+        instance.wait_body(b"v%d" % number)
+    assert set(old) < set(inits(instance)) and len(inits(instance)) == 4
+    assert re.search(r"web1 +draining", instance.run("status", instance.root).stdout)
 
 
 @pytest.mark.contract("P-170")

@@ -221,6 +221,20 @@ static void healthy_state(struct snapshot *s)
     add_probe(s, 30, "/__engine/1/ping", 200, 2, "healthy", "{\"runtime\":\"cpython-3.11.7\"}");
 }
 
+// --instances 4: one of them has died.
+static void group_state(struct snapshot *s)
+{
+    healthy_state(s);
+    s->instance_count = 0;
+    add_instance(s, "web3-7");
+    add_instance(s, "web2-6");
+    add_instance(s, "web1-5");
+    s->instances[1].memory_bytes = 470 << 20;
+    s->instances[2].cpu_permille = -1;
+    s->group_size = 4;
+    s->group_serving = 3;
+}
+
 static void broken_state(struct snapshot *s)
 {
     healthy_state(s);
@@ -381,6 +395,7 @@ static const struct {
     const char *keys; // typed before it is drawn
 } states[] = {
     {"healthy", healthy_state, LINES(healthy_lines), NULL},
+    {"group", group_state, LINES(healthy_lines), NULL},
     {"broken", broken_state, LINES(broken_lines), NULL},
     {"installing", install_state, LINES(install_lines), NULL},
     {"refused", refused_state, LINES(install_lines), NULL},

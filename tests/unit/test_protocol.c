@@ -114,8 +114,8 @@ static void fill(struct snapshot *s)
 #define NUM(field) s->field = ++n
 #define STR(field) snprintf(s->field, sizeof s->field, "%lld", (long long)++n)
     NUM(protocol), NUM(healthy_ms), NUM(saves), NUM(last_reload_ms), NUM(requests_lost);
-    NUM(requests_total), NUM(requests_held), NUM(requests_last), NUM(requests_per_second_x10),
-        NUM(latency_p50_us);
+    NUM(requests_total), NUM(requests_held), NUM(group_size), NUM(group_serving),
+        NUM(requests_last), NUM(requests_per_second_x10), NUM(latency_p50_us);
     NUM(deviations), NUM(warnings), NUM(pip_collected), NUM(debug);
     NUM(failure_is_crash), NUM(crash_deaths), NUM(crash_since_ms), NUM(crash_next_ms);
     NUM(check_next_ms), NUM(check_failures), NUM(check_failures_max);
@@ -221,6 +221,8 @@ static void test_snapshot_round_trip(void **state)
         "requests_lost",
         "requests_total",
         "requests_held",
+        "group_size",
+        "group_serving",
         "requests_last",
         "requests_per_second_x10",
         "latency_p50_us",
