@@ -148,7 +148,7 @@ struct snapshot {
     struct snapshot_stage stages[SNAPSHOT_STAGES];
     struct snapshot_instance instances[SNAPSHOT_INSTANCES];
     int64_t instance_count;
-    int64_t group_size, group_serving; // how many there shall be, and how many serve
+    int64_t group_size, group_serving;             // how many there shall be, and how many serve
     struct snapshot_probe probes[SNAPSHOT_PROBES]; // newest last
     int64_t probe_count;
     // What served died again and again: how often, since when, when it is tried again (wall, ms).

@@ -134,7 +134,7 @@ void announce_diagnostics(struct engine *engine, enum told told,
     *before = now;
 }
 
-void announce_cloud_always(struct engine *engine, const char *text)
+static void announce_line(struct engine *engine, const char *text)
 {
     struct event event = event_new(EVENT_CLOUD);
     event.cloud = (char *)(uintptr_t)text;
@@ -151,5 +151,28 @@ void announce_cloud(struct engine *engine, const char *format, ...)
     va_start(args, format);
     auto_free char *text = str_vprintf(format, args);
     va_end(args);
-    announce_cloud_always(engine, text);
+    announce_line(engine, text);
+}
+
+static bool speaks_english(const struct engine *engine)
+{
+    return strcmp(environment_region_code(engine->options.region), "CN") != 0;
+}
+
+void announce_cloud_either(struct engine *engine, const char *chinese, const char *english, ...)
+{
+    if (engine->mode != MODE_VERIFY) {
+        return;
+    }
+    va_list args;
+    va_start(args, english);
+    auto_free char *text =
+        speaks_english(engine) ? str_vprintf(english, args) : str_vprintf(chinese, args);
+    va_end(args);
+    announce_line(engine, text);
+}
+
+void announce_cloud_always(struct engine *engine, const char *chinese, const char *english)
+{
+    announce_line(engine, speaks_english(engine) ? english : chinese);
 }

@@ -85,7 +85,7 @@ static void tell_started(struct engine *engine, const struct health_round *round
         runtime += str_starts_with(runtime, implementation) ? strlen(implementation) : 0;
         announce_cloud(engine, TEXT_SDK, runtime, round->ping.sdk_version);
     }
-    announce_cloud(engine, TEXT_INSTANCE_STARTED, *good->title ? good->title : good->body);
+    announce_cloud_either(engine, TEXTS_INSTANCE_STARTED, *good->title ? good->title : good->body);
 }
 
 static void take_healthy_round(struct running *running, const struct health_round *round)

@@ -365,7 +365,7 @@ void deployment_build(struct engine *engine)
 
 void deployment_pass(struct engine *engine)
 {
-    announce_cloud(engine, TEXT_DEPLOY_DONE, engine->options.instances);
+    announce_cloud_either(engine, TEXTS_DEPLOY_DONE, engine->options.instances);
     engine_stop(engine, 0, _("the cloud would deploy this project"));
 }
 

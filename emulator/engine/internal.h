@@ -222,8 +222,11 @@ void announce_diagnostics(struct engine *engine, enum told told,
 void announce_diagnostic(struct engine *engine, const struct diagnostic *diagnostic);
 void announce_cloud(struct engine *engine, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
+// TEXTS_...: in the language of the region.
+void announce_cloud_either(struct engine *engine, const char *chinese, const char *english, ...)
+    __attribute__((format(printf, 2, 4), format(printf, 3, 4)));
 // In every mode: what the platform does by itself.
-void announce_cloud_always(struct engine *engine, const char *text);
+void announce_cloud_always(struct engine *engine, const char *chinese, const char *english);
 void touch(struct engine *engine); // the snapshot has changed
 
 // ---- deployment.c ----

@@ -377,7 +377,7 @@ void rollout_begin(struct engine *engine)
         .drain_cloud = engine->options.drain_cloud,
         .alone = engine->options.debug,
         .backoff = engine->times.backoff,
-        .redeploy_ms = LIMIT_REDEPLOY_MS,
+        .redeploy_ms = engine->times.redeploy_ms,
     };
     engine->rollout = mem_alloc(sizeof *engine->rollout);
     engine->rollout->fleet = fleet_new(&options);

@@ -18,12 +18,12 @@ void rollout_tell_start(struct engine *engine, const struct fleet_action *action
     const char *tag = release_find(engine, action->version)->version.tag;
     if (rollout_is_deploying(engine, action->version)) {
         auto_free char *name = str_printf("%s%u", engine->options.group, action->slot); // P-176
-        announce_cloud(engine, TEXT_DEPLOY_BEGIN, tag, name);
-        announce_cloud(engine, TEXT_INSTANCE_CREATE);
-        announce_cloud(engine, TEXT_INSTANCE_START);
+        announce_cloud_either(engine, TEXTS_DEPLOY_BEGIN, tag, name);
+        announce_cloud_either(engine, TEXTS_INSTANCE_CREATE);
+        announce_cloud_either(engine, TEXTS_INSTANCE_START);
     } else {
-        announce_cloud_always(engine, TEXT_INSTANCE_CREATE);
-        announce_cloud_always(engine, TEXT_INSTANCE_START);
+        announce_cloud_always(engine, TEXTS_INSTANCE_CREATE);
+        announce_cloud_always(engine, TEXTS_INSTANCE_START);
     }
 }
 
@@ -80,6 +80,7 @@ static void tell_serves(struct engine *engine, const struct fleet_action *action
     if (running->health) {
         health_set_interval(running->health, engine->times.period_ms);
     }
+    engine->has_served = true;
     if (rollout_is_deploying(engine, action->version)) {
         if (rollout_is_group(engine)) {
             announce_notice(engine, "note", NULL, NULL, NULL, _("%s serves version %s (%u of %u)"),

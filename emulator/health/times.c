@@ -22,6 +22,7 @@ void health_times_read(const char *text, struct health_times *ret_times)
                     .max_ms = LIMIT_CRASH_PAUSE_MAX_MS,
                     .forget_ms = LIMIT_CRASH_FORGET_MS,
                     .loop_deaths = LIMIT_CRASH_LOOP_DEATHS},
+        .redeploy_ms = LIMIT_REDEPLOY_MS,
     };
     const struct limit_word words[] = {
         {"second-ms=", &times.second_ms, 1},
@@ -33,6 +34,7 @@ void health_times_read(const char *text, struct health_times *ret_times)
         {"pause-max-ms=", &times.backoff.max_ms, 1},
         {"forget-ms=", &times.backoff.forget_ms, 1},
         {"loop=", &times.backoff.loop_deaths, 1},
+        {"redeploy-ms=", &times.redeploy_ms, 1},
     };
     limits_read_words(text, words, ARRAY_LEN(words));
     // No word may make the engine spin.

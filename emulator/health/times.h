@@ -21,6 +21,7 @@ struct health_times {
     int64_t retry_ms;         // after one that failed
     int64_t failures;         // in a row, before a restart
     struct backoff_policy backoff;
+    int64_t redeploy_ms; // one of several did not come up again (P-179)
 };
 
 // text: "second-ms=20,period-ms=200,retry-ms=50,failures=2,timeout-ms=300,pause-first-ms=100,

@@ -44,4 +44,14 @@
 
 #define TEXT_NO_APPLICATION "Application not found" // P-117
 
+// Those that are known in English too, in both languages (P-231, P-232): for
+// announce_cloud_either().
+// clang-format off: one row a sentence
+#define TEXTS_DEPLOY_BEGIN     TEXT_DEPLOY_BEGIN, "Deploying %s to %s"
+#define TEXTS_INSTANCE_CREATE  TEXT_INSTANCE_CREATE, "Creating new instance ..."
+#define TEXTS_INSTANCE_START   TEXT_INSTANCE_START, "Starting new instance ..."
+#define TEXTS_INSTANCE_STARTED TEXT_INSTANCE_STARTED, "Instance started: %s"
+#define TEXTS_DEPLOY_DONE      TEXT_DEPLOY_DONE, "Deploy finished: %u instances deployed"
+// clang-format on
+
 #endif

@@ -24,11 +24,13 @@ def application(environ, start_response):
         SEEN.append(1)
     elif what == "slow":
         time.sleep(2)
+    elif what == "bad":
+        SEEN.append("bad")
     elif what == "grow":
         SEEN.append(b"x" * (120 << 20))
         time.sleep(30)
     answer = "%s %s %s %d" % (MARK, ME, os.path.exists("/tmp/written"), len(SEEN))
-    start_response("200 OK", [("Content-Type", "text/plain")])
+    start_response("500 Sorry" if "bad" in SEEN else "200 OK", [("Content-Type", "text/plain")])
     return [answer.encode()]
 """
 FILES = {"wsgi.py": WSGI, "requirements.txt": ""}
@@ -165,6 +167,16 @@ def test_who_is_killed_is_replaced_while_the_others_serve(project, up):
     assert re.search(r"requests +\d+, 2 lost", status), status
 
 
+def init_of(instance, name_):
+    """The first process of that instance: its app's variables name it."""
+    for init in inits(instance):
+        for app in children(init):
+            with open("/proc/%d/environ" % app, "rb") as file:
+                if b"LEANCLOUD_APP_INSTANCE=%s\0" % name_.encode() in file.read():
+                    return init
+    raise AssertionError("no process of %s" % name_)
+
+
 @pytest.mark.contract("P-131", "P-173", "P-175")
 def test_restart_and_move_with_several(three):
     clients = Clients(three)
@@ -177,6 +189,29 @@ def test_restart_and_move_with_several(three):
     serving(three, "one", ["web1-5", "web2-6", "web3-7"])
     three.wait_line(r"serves in new containers")
     clients.finish()
+    three.stop()  # within 3 s nothing is left
+
+
+HASTY = "period-ms=100,retry-ms=100,failures=8,pause-first-ms=50,redeploy-ms=1500"
+
+
+@pytest.mark.contract("P-107", "P-156", "P-172", "P-179")
+def test_one_that_fails_its_checks_is_passed_over_and_one_that_cannot_start_is_tried_again(project, up):
+    refuses = "import os\nassert os.environ['LEANCLOUD_APP_INSTANCE'] != 'web2-4'\n"
+    instance = up(project({**FILES, "wsgi.py": refuses + WSGI}), "--instances", "2", env={"LEANLOCAL_HEALTH": HASTY})
+    instance.wait_healthy()
+    bad = instance.http("/bad").text.split()[1]
+    instance.wait_line(r"health +%s .*500" % bad)
+    assert set(answers(instance)) == {"web1-1", "web2-2"} - {bad}  # passed over
+    instance.wait_line(r"%s is no longer healthy, 8 times in a row.*restarting" % bad)
+    instance.wait_line(r"web\d-3 serves version")
+    instance.wait_until(lambda: set(answers(instance)) == {"web1-1", "web2-2"} - {bad} | {"web%s-3" % bad[3]})
+    second = [each for each in answers(instance) if each.startswith("web2")][0]
+    os.kill(init_of(instance, second), signal.SIGKILL)
+    instance.wait_line(r"AssertionError.*starting it again in 1\.5 s")  # web2-4, P-179
+    assert set(answers(instance)) == {"web1-1" if bad != "web1-1" else "web1-3"}
+    instance.wait_line(r"web2-5 serves version")
+    instance.wait_until(lambda: len(answers(instance)) == 2)
 
 
 STUBBORN = """import os, signal, sys, time
@@ -291,6 +326,16 @@ def test_drain_as_the_cloud_does(project, up):
         instance.wait_body(b"v%d" % number)
     assert set(old) < set(inits(instance)) and len(inits(instance)) == 4
     assert re.search(r"web1 +draining", instance.run("status", instance.root).stdout)
+
+
+@pytest.mark.contract("P-231", "P-232")
+def test_the_deploy_log_in_english(project, run):
+    done = run("verify", project(FILES), "--region", "us-w1")
+    assert done.returncode == 0, done.stdout
+    found = re.findall(r"cloud +((?:Dep|Cre|Sta|Ins).*)", done.stdout)
+    assert len(found) == 5 and re.fullmatch(r"Deploying \d{8}-\d{6} to web1", found[0]), done.stdout
+    assert found[1:3] == ["Creating new instance ...", "Starting new instance ..."]
+    assert found[3].startswith("Instance started: ") and found[4] == "Deploy finished: 1 instances deployed"
 
 
 @pytest.mark.contract("P-170")

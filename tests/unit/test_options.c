@@ -24,6 +24,8 @@ static const struct {
     {"client-ip", 0, "ADDRESS", "up", "verify"},
     {"edge", 0, "", "up", "verify"},
     {"lenient-http", 0, "", "up", "verify"},
+    {"instances", 0, "COUNT", "up", "verify"},
+    {"drain", 0, "NAME", "up", "verify"},
     {"detach", 0, "", "up", "verify"},
     {"env", 0, "NAME", "up exec env build", "verify"},
     {"env-file", 0, "FILE", "up verify build exec env", "stop"},
