@@ -13,6 +13,8 @@
 
 // How long the other probe may still take after one that is enough.
 #define GRACE_MS 50
+// How long a body may take whose head has come: a page without end has answered.
+#define BODY_MS  500
 
 static const char HOME_PATH[] = "/";
 static const char PING_PATH[] = "/__engine/1/ping";
@@ -32,6 +34,7 @@ struct health {
     char *host_header;               // "Host: ..."; NULL: the address and port
     struct loop_source *round_timer; // the next round
     struct loop_source *grace_timer;
+    struct loop_source *body_timer; // looks for bodies that take long
     struct health_round round;
     struct probe probes[2];
     int64_t round_started_ms, next_ms;
@@ -117,6 +120,7 @@ static void start_round(void *context)
     for (size_t i = 0; i < ARRAY_LEN(health->probes); i++) {
         probe_start(health, &health->probes[i]);
     }
+    loop_timer_restart(health->body_timer, BODY_MS);
     if (!health->probes[0].call && !health->probes[1].call) { // no resources: the next time
         health->is_round_under_way = false;
         schedule_next_round(health);
@@ -128,6 +132,7 @@ static void finish_round(struct health *health)
 {
     struct health_round *round = &health->round;
     loop_timer_stop(health->grace_timer);
+    loop_timer_stop(health->body_timer);
     for (size_t i = 0; i < ARRAY_LEN(health->probes); i++) {
         probe_cancel(&health->probes[i]);
     }
@@ -148,6 +153,18 @@ static void finish_round(struct health *health)
 static void on_grace_over(void *context)
 {
     finish_round(context);
+}
+
+// One at a time: its answer may end the round and free us.
+static void on_body_late(void *context)
+{
+    struct health *health = context;
+    loop_timer_restart(health->body_timer, BODY_MS);
+    for (size_t i = 0; i < ARRAY_LEN(health->probes); i++) {
+        if (health->probes[i].call && web_finish(health->probes[i].call)) {
+            return;
+        }
+    }
 }
 
 static void on_probes_moved(struct health *health)
@@ -202,14 +219,16 @@ struct health *health_start(struct loop *loop, const struct health_options *opti
     init_probe(health, &health->probes[0], HOME_PATH, &health->round.home);
     init_probe(health, &health->probes[1], PING_PATH, &health->round.ping);
     health->grace_timer = loop_add_timer(loop, 0, on_grace_over, health);
+    health->body_timer = loop_add_timer(loop, 0, on_body_late, health);
     health->round_timer = loop_add_timer(loop, options->first_after_ms, start_round, health);
     health->web = web_new(loop, error);
-    if (!health->web || !health->grace_timer || !health->round_timer) {
+    if (!health->web || !health->grace_timer || !health->body_timer || !health->round_timer) {
         error_set(error, ERROR_SYSTEM, _("cannot prepare the health check (libcurl, timers)"));
         health_free(health);
         return NULL;
     }
     loop_timer_stop(health->grace_timer);
+    loop_timer_stop(health->body_timer);
     return health;
 }
 
@@ -227,5 +246,6 @@ void health_free(struct health *health)
     free(health->host_header);
     loop_source_free(health->round_timer);
     loop_source_free(health->grace_timer);
+    loop_source_free(health->body_timer);
     free(health);
 }

@@ -27,6 +27,7 @@ struct web_call {
     struct buf head; // as it came
     struct buf body;
     bool is_cut;
+    bool has_head; // the whole of it
     bool is_done;
     CURLcode result; // when done
     char message[CURL_ERROR_SIZE];
@@ -146,8 +147,10 @@ static size_t on_header(char *bytes, size_t size, size_t count, void *context)
     while (text_len > 0 && (unsigned char)bytes[text_len - 1] <= ' ') {
         text_len--;
     }
+    call->has_head = call->has_head || text_len == 0; // trailers come here, too
     if (text_len > 5 && strncmp(bytes, "HTTP/", 5) == 0) {
         strlist_clear(&call->headers); // what came with a 1xx is not the answer's
+        call->has_head = false;
         buf_release(&call->head);
     } else if (text_len > 0 && call->headers.count < WEB_HEADERS_MAX) {
         strlist_take(&call->headers, str_dup_len(bytes, text_len));
@@ -320,7 +323,7 @@ static void answer(struct web_call *call)
     curl_easy_getinfo(call->easy, CURLINFO_RESPONSE_CODE, &status);
     describe_failure(call, failure, sizeof failure);
     struct web_answer answer = {
-        .status = (int)status,
+        .status = call->has_head ? (int)status : 0,
         .is_complete = call->result == CURLE_OK,
         .is_timeout = call->result == CURLE_OPERATION_TIMEDOUT,
         .errnum = failed_by(call),
@@ -379,6 +382,20 @@ static void deliver(struct web *web)
     if (!freed) {
         web->ret_freed = NULL;
     }
+}
+
+bool web_finish(struct web_call *call)
+{
+    long status = 0;
+    curl_easy_getinfo(call->easy, CURLINFO_RESPONSE_CODE, &status);
+    if (status < 200 || !call->has_head) {
+        return false;
+    }
+    call->result = CURLE_OPERATION_TIMEDOUT;
+    call->duration_us = clock_now_us() - call->started_us;
+    call->is_done = true;
+    deliver(call->web);
+    return true;
 }
 
 const char *web_answer_header(const struct web_answer *answer, const char *name)

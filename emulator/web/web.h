@@ -63,7 +63,10 @@ struct web *web_new(struct loop *loop, struct error *error);
 // Copies what it needs. NULL only for want of resources.
 struct web_call *web_ask(struct web *web, const struct web_request *request, struct error *error);
 void web_cancel(struct web_call *call); // NULL is fine; no callback follows
-void web_free(struct web *web);         // NULL is fine; cancels what is under way
+// Whose head has come is answered now, as if its limit were over; false: none has. Not in
+// on_answer.
+bool web_finish(struct web_call *call);
+void web_free(struct web *web); // NULL is fine; cancels what is under way
 
 // The value without blanks around it, of the last line of that name; NULL: none. Case does not
 // count.

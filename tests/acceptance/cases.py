@@ -60,6 +60,7 @@ case("a-list-of-functions", "P-231", "answer /1.1/functions/_ops/metadatas funct
      "云函数和 Hook 信息已更新", True)
 case("a-page-with-a-title", "P-231", "answer / 200 <!doctype html><html><head><title>Front page</title></head>\nlisten",
      STARTED % "Front page", True)
+case("a-page-without-end", "P-104", "answer / trickle\nlisten", STARTED % "tick", True, known=False)
 case("204-is-enough", "P-104", "answer / 204\nlisten", STARTED % "", True)
 case("answers-nothing", "P-104", "answer * silence\nlisten", CAUSE % "ETIMEDOUT", known=False)
 case("late-and-answers-nothing", "P-104", "answer * silence\nwait 11\nlisten", CAUSE % "ETIMEDOUT", known=False)

@@ -17,6 +17,7 @@ platform's, and what stands behind `listen` is played beside it.
         functions [NAMES]   the SDK's list of functions (P-196)
         silence             nothing, for ever
         slow SECONDS TEXT   200, late
+        trickle             a page without end: a line each second
         half                a head, half of a body, the end
         reset               a head, half of a body, a reset
         garbage             what is no HTTP
@@ -186,6 +187,11 @@ class Player(object):
             stay()
         if how == "garbage":
             link.sendall(b"SSH-2.0-fake\r\n")
+        elif how == "trickle":
+            link.sendall(b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\n\r\n")
+            while True:
+                link.sendall(b"tick\n")
+                time.sleep(self.second)
         elif how == "websocket":
             link.sendall(b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n")
             stay()

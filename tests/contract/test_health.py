@@ -58,7 +58,7 @@ def play(run, project, name):
 ANSWERS = ["500-everywhere-disabled", "answers-nothing", "half-an-answer", "reset-in-the-body", "no-http",
            "late-and-answers-nothing", "closes-its-port-unanswered"]
 ODD = ["listens-in-a-child", "ignores-term", "floods", "half-lines-and-no-utf-8", "idle-websocket", "204-is-enough",
-       "imported-and-healthy"]
+       "a-page-without-end", "imported-and-healthy"]
 ENDS = ["raises", "exits-with-3", "ends-with-0", "segfault", "parent-leaves"]
 
 

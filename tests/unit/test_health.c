@@ -405,6 +405,36 @@ static void test_a_page_without_end(void **state)
     assert_int_equal(strlen(asking.last.home.body), sizeof asking.last.home.body - 1);
 }
 
+// Nor one that trickles: the head has come, and the limit is far away.
+static void test_pages_that_stay_open(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *home, *ping;
+        int home_status, ping_status;
+        enum health_verdict expected;
+    } rows[] = {
+        {STAY "HTTP/1.1 200 OK\r\n\r\ndata: 1\n\n", NOT_FOUND, 200, 404, HEALTH_HEALTHY},
+        {STAY "HTTP/1.1 200 OK\r\n\r\n", HOLD, 200, 0, HEALTH_HEALTHY},
+        {STAY "HTTP/1.1 500 Oops\r\n\r\nx", STAY "HTTP/1.1 404 No\r\n\r\nx", 500, 404,
+         HEALTH_NOT_YET},
+        {STAY "HTTP/1.1 100 Continue\r\n\r\n", HOLD, 0, 0, HEALTH_NOT_YET},
+        {STAY "HTTP/1.1 200 OK\r\nX-Head: without end\r\n", HOLD, 0, 0, HEALTH_NOT_YET},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        struct server server = start_server(rows[i].home, rows[i].ping);
+        struct health_options options = options_for(server.port);
+        // Longer than the test's own limit, where nobody is to wait for it.
+        options.probe_timeout_ms = rows[i].home_status ? 60000 : 700;
+        struct asking asking = {0};
+        ask(&asking, options);
+        free(stop_server(&server));
+        assert_int_equal(asking.last.home.status, rows[i].home_status);
+        assert_int_equal(asking.last.ping.status, rows[i].ping_status);
+        assert_int_equal(asking.last.verdict, rows[i].expected);
+    }
+}
+
 static void test_facts_of_the_answers(void **state)
 {
     (void)state;
@@ -557,6 +587,7 @@ int main(void)
         cmocka_unit_test(test_title),
         cmocka_unit_test(test_answers),
         cmocka_unit_test(test_a_page_without_end),
+        cmocka_unit_test(test_pages_that_stay_open),
         cmocka_unit_test(test_facts_of_the_answers),
         cmocka_unit_test(test_refused),
         cmocka_unit_test(test_a_proxy_of_the_shell_gets_nothing),
