@@ -1,6 +1,7 @@
-// State, keys, layout. Layouts: compact (little room: no frames), one pane, two columns (Logs left,
-// Build and Health right); "z" gives one pane everything.
+// State and keys of the screen; app_draw.c draws it.
 #include "tui/app.h"
+
+#include "tui/app_internal.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -9,48 +10,9 @@
 #include "sandbox/base/cleanup.h"
 #include "sandbox/base/i18n.h"
 #include "sandbox/base/mem.h"
-#include "tui/input.h"
-#include "tui/status.h"
 
-#define WIDE_COLS    140
-#define WIDE_ROWS    20
 #define COMPACT_COLS 60
 #define COMPACT_ROWS 14
-
-enum dialog {
-    DIALOG_NONE,
-    DIALOG_SEARCH,
-    DIALOG_FILTER,
-    DIALOG_PROMPT,
-};
-
-#define QUESTIONS_MAX 8
-
-struct question { // of a pane, on its way to the engine
-    int64_t id;   // 0: free; -1: not sent yet
-    enum pane_id pane;
-    int number;
-};
-
-struct app {
-    struct snapshot snapshot;
-    const struct log_source *log;
-    uint64_t journal_last;
-    uint64_t build_seq;
-    struct meters meters;
-    void *states[PANE__COUNT];
-    enum pane_id focus;
-    enum pane_id before_help;
-    bool by_hand; // the person chose the pane: it stays
-    bool zoomed;
-    bool typing; // keys go to the app
-    char typed[16];
-    enum dialog dialog;
-    struct input input;
-    char message[256];
-    struct question questions[QUESTIONS_MAX];
-    enum pane_id copies; // whose copy_text it is
-};
 
 static const struct pane_ops *const panes[PANE__COUNT] = {
 #define PANE(id, ops) [PANE_##id] = &(ops),
@@ -175,8 +137,7 @@ void app_journal(struct app *app, uint64_t last_seq)
 
 // ---- keys ----
 
-static struct pane_model model_of(const struct app *app, const struct canvas *canvas,
-                                  int64_t wall_ms)
+struct pane_model app_model(const struct app *app, const struct canvas *canvas, int64_t wall_ms)
 {
     return (struct pane_model){
         .snapshot = &app->snapshot,
@@ -212,7 +173,7 @@ static void open_dialog(struct app *app, enum dialog dialog)
 // A pane speaks of lines of the log: Logs shows them.
 static void jump(struct app *app, enum pane_id pane)
 {
-    struct pane_model model = model_of(app, NULL, 0);
+    struct pane_model model = app_model(app, NULL, 0);
     struct pane_place place;
     if (panes[pane]->place(app->states[pane], &place)) {
         const char *message = panes[PANE_LOGS]->jump(app->states[PANE_LOGS], &model, &place);
@@ -243,7 +204,7 @@ static unsigned apply_effects(struct app *app, enum pane_id pane, unsigned effec
 static unsigned pane_action(struct app *app, enum action action)
 {
     const struct pane_ops *ops = panes[app->focus];
-    struct pane_model model = model_of(app, NULL, 0);
+    struct pane_model model = app_model(app, NULL, 0);
     const char *message = NULL;
     unsigned effects = ops->key ? ops->key(app->states[app->focus], &model, action, &message) : 0;
     if (effects & EFFECT_SEARCH && ops->search) {
@@ -329,7 +290,7 @@ static unsigned apply_action(struct app *app, enum action action)
 static void finish_dialog(struct app *app)
 {
     const struct pane_ops *ops = panes[app->focus];
-    struct pane_model model = model_of(app, NULL, 0);
+    struct pane_model model = app_model(app, NULL, 0);
     const char *(*enter)(void *, const struct pane_model *, const char *) =
         app->dialog == DIALOG_SEARCH   ? ops->search
         : app->dialog == DIALOG_FILTER ? ops->filter
@@ -355,7 +316,7 @@ static void dialog_key(struct app *app, uint32_t key)
     }
 }
 
-static unsigned active_maps(const struct app *app)
+unsigned app_keymaps(const struct app *app)
 {
     if (app->typing) {
         return KEYMAP_TYPING;
@@ -401,7 +362,7 @@ unsigned app_key(struct app *app, uint32_t key)
         dialog_key(app, key);
         return 0;
     }
-    return apply_action(app, keymap_action(active_maps(app), key));
+    return apply_action(app, keymap_action(app_keymaps(app), key));
 }
 
 // ---- what panes ask the engine ----
@@ -409,7 +370,7 @@ unsigned app_key(struct app *app, uint32_t key)
 struct cJSON *app_ask(struct app *app)
 {
     const struct pane_ops *ops = panes[app->focus];
-    struct pane_model model = model_of(app, NULL, 0);
+    struct pane_model model = app_model(app, NULL, 0);
     for (size_t i = 0; ops->ask && i < ARRAY_LEN(app->questions); i++) {
         struct question *question = &app->questions[i];
         if (question->id == 0) {
@@ -446,7 +407,7 @@ bool app_answer(struct app *app, int64_t id, const struct cJSON *reply, unsigned
     if (!question) {
         return false;
     }
-    struct pane_model model = model_of(app, NULL, 0);
+    struct pane_model model = app_model(app, NULL, 0);
     const char *message = NULL;
     enum pane_id pane = question->pane;
     question->id = 0;
@@ -460,163 +421,4 @@ const char *app_copied(const struct app *app, const char **ret_what)
 {
     const struct pane_ops *ops = panes[app->copies];
     return ops->copy_text ? ops->copy_text(app->states[app->copies], ret_what) : NULL;
-}
-
-// ---- drawing ----
-
-static void draw_pane(struct app *app, enum pane_id id, const struct pane_model *model,
-                      struct canvas *canvas, struct rect rect, bool framed)
-{
-    const struct pane_ops *ops = panes[id];
-    void *state = app->states[id];
-    struct rect inside = rect;
-    if (framed) {
-        inside = (struct rect){rect.row + 1, rect.col + 1, rect.rows - 2, rect.cols - 2};
-    }
-    if (ops->update) {
-        ops->update(state, model, inside.cols, inside.rows);
-    }
-    if (framed) {
-        auto_free char *title = id == PANE_HELP ? str_dup(_(ops->title))
-                                                : str_printf("%d %s", (int)id + 1, _(ops->title));
-        const char *right = ops->right_title ? ops->right_title(state) : NULL;
-        canvas_frame(canvas, rect, title, right, id == app->focus);
-    }
-    ops->draw(state, model, canvas, inside);
-}
-
-static void draw_columns(struct app *app, const struct pane_model *model, struct canvas *canvas,
-                         struct rect rect)
-{
-    int left = rect.cols * 3 / 5;
-    int right = rect.cols - left;
-    int upper = rect.rows / 2;
-    // The right column has Build and Health; any other pane that has the focus takes Logs' place.
-    bool right_has = app->focus == PANE_BUILD || app->focus == PANE_HEALTH;
-    draw_pane(app, right_has ? PANE_LOGS : app->focus, model, canvas,
-              (struct rect){rect.row, rect.col, rect.rows, left}, true);
-    draw_pane(app, PANE_BUILD, model, canvas,
-              (struct rect){rect.row, rect.col + left, upper, right}, true);
-    draw_pane(app, PANE_HEALTH, model, canvas,
-              (struct rect){rect.row + upper, rect.col + left, rect.rows - upper, right}, true);
-}
-
-static void draw_panes(struct app *app, const struct pane_model *model, struct canvas *canvas,
-                       struct rect rect)
-{
-    bool wide = canvas->cols >= WIDE_COLS && canvas->rows >= WIDE_ROWS;
-    if (wide && !app->zoomed && app->focus != PANE_HELP) {
-        draw_columns(app, model, canvas, rect);
-    } else {
-        draw_pane(app, app->focus, model, canvas, rect, !model->compact);
-    }
-}
-
-// --debug: the line that the app has not ended yet: its prompt, and what was typed behind it.
-// false: there is none, and nobody types.
-static bool draw_open_line(const struct app *app, struct canvas *canvas, int row)
-{
-    const char *prompt = app->snapshot.prompt;
-    if (!*prompt && !app->typing) {
-        return false;
-    }
-    auto_free char *line = text_plain(prompt, strlen(prompt));
-    const char *text = line;
-    int col = canvas_text(canvas, row, 1, canvas->cols, STYLE_KEY, app->typing ? "> " : "  ");
-    int over = col + canvas_text_cols(canvas, text) - (canvas->cols - 2);
-    if (over > 0) {
-        text += text_fit(text, over + 1); // its end, where one types
-    }
-    col = canvas_text(canvas, row, col, canvas->cols, STYLE_INPUT, text);
-    if (app->typing) {
-        canvas->cursor_row = row;
-        canvas->cursor_col = col;
-    }
-    return true;
-}
-
-// What is typed, or what has to be said, stands in the summary's place. false: neither.
-static const char *dialog_label(const struct app *app)
-{
-    struct pane_model model = model_of(app, NULL, 0);
-    const char *text;
-    switch (app->dialog) {
-    case DIALOG_SEARCH:
-        return "/";
-    case DIALOG_FILTER:
-        return "&";
-    default:
-        return panes[app->focus]->prompt(app->states[app->focus], &model, &text);
-    }
-}
-
-static bool draw_dialog(const struct app *app, struct canvas *canvas, int row)
-{
-    if (app->dialog == DIALOG_NONE && *app->message) {
-        return canvas_text_cut(canvas, row, 1, canvas->cols, STYLE_STRONG, app->message) >= 0;
-    }
-    if (app->dialog == DIALOG_NONE) {
-        return draw_open_line(app, canvas, row);
-    }
-    const char *label = dialog_label(app);
-    auto_free char *before = str_dup_len(app->input.text, app->input.at);
-    int col = canvas_text(canvas, row, 1, canvas->cols, STYLE_KEY, label);
-    canvas->cursor_row = row;
-    canvas->cursor_col = col + canvas_text_cols(canvas, before);
-    // A long text shows its end, where one types.
-    int over = canvas->cursor_col - (canvas->cols - 2);
-    const char *text = app->input.text;
-    if (over > 0) {
-        text += text_fit(text, over + 1);
-        auto_free char *shown = str_dup_len(text, (size_t)(app->input.text + app->input.at - text));
-        canvas->cursor_col = col + canvas_text_cols(canvas, shown);
-    }
-    canvas_text(canvas, row, col, canvas->cols, STYLE_INPUT, text);
-    return true;
-}
-
-static void draw_too_small(struct canvas *canvas)
-{
-    auto_free char *size =
-        str_printf("%dx%d < %dx%d", canvas->cols, canvas->rows, APP_COLS_MIN, APP_ROWS_MIN);
-    canvas_text(canvas, 0, 0, canvas->cols, STYLE_WARN, _("terminal too small"));
-    canvas_text(canvas, 1, 0, canvas->cols, STYLE_NORMAL, size);
-    canvas_text(canvas, 2, 0, canvas->cols, STYLE_NORMAL, _("the app goes on"));
-}
-
-static void draw_compact(struct app *app, const struct pane_model *model, struct canvas *canvas)
-{
-    int rows = canvas->rows;
-    status_draw_serving(canvas, 0, model);
-    draw_panes(app, model, canvas, (struct rect){1, 1, rows - 3, canvas->cols - 1});
-    if (!draw_dialog(app, canvas, rows - 2)) {
-        status_draw_compact_meters(canvas, rows - 2, model);
-    }
-    status_draw_footer(canvas, rows - 1, active_maps(app));
-}
-
-static void draw_full(struct app *app, const struct pane_model *model, struct canvas *canvas)
-{
-    int rows = canvas->rows;
-    status_draw_serving(canvas, 0, model);
-    status_draw_pipeline(canvas, 1, model);
-    status_draw_meters(canvas, 2, model, &app->meters);
-    draw_panes(app, model, canvas, (struct rect){3, 0, rows - 5, canvas->cols});
-    if (!draw_dialog(app, canvas, rows - 2)) {
-        status_draw_summary(canvas, rows - 2, model);
-    }
-    status_draw_footer(canvas, rows - 1, active_maps(app));
-}
-
-void app_draw(struct app *app, struct canvas *canvas, int64_t wall_ms)
-{
-    struct pane_model model = model_of(app, canvas, wall_ms);
-    canvas_clear(canvas);
-    if (canvas->cols < APP_COLS_MIN || canvas->rows < APP_ROWS_MIN) {
-        draw_too_small(canvas);
-    } else if (model.compact) {
-        draw_compact(app, &model, canvas);
-    } else {
-        draw_full(app, &model, canvas);
-    }
 }

@@ -39,6 +39,9 @@ static const struct {
     {COMMAND_CANCEL, "cancel"},
     {COMMAND_SIGNAL, "signal"},
     {COMMAND_CALL, "call"},
+    {COMMAND_REQUESTS, "requests"},
+    {COMMAND_REQUEST, "request"},
+    {COMMAND_REPLAY, "replay"},
     {COMMAND_CRON, "cron"},
 };
 
