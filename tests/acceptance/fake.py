@@ -31,10 +31,11 @@ platform's, and what stands behind `listen` is played beside it.
     leave               a child plays the rest, its parent ends with 0
     ignore SIGNAL
     flood LINES         on stdout, as fast as it can
-    as INSTANCE STEP    a step that only the instance of that name plays: web1
+    as INSTANCE STEP    a step that only instances of that name play: web1, web2-*
     write HEX           bytes to stdout: no newline, no UTF-8
 """
 
+import fnmatch
 import json
 import os
 import signal
@@ -135,7 +136,7 @@ class Player(object):
 
     def do_as(self, rest):
         name, _, step = rest.partition(" ")
-        if os.environ["LEANCLOUD_APP_INSTANCE"] == name:
+        if fnmatch.fnmatch(os.environ["LEANCLOUD_APP_INSTANCE"], name):
             self.steps.insert(0, step)
 
     def do_write(self, rest):

@@ -265,6 +265,17 @@ def test_a_crash_loop_is_one_line_and_a_save_ends_it(project, up, run):
 
 
 @pytest.mark.contract("P-107")
+def test_a_loop_of_one_of_several_disturbs_nobody(project, up, run):
+    root = project(cases.files(cases.find("segfault"), 50) | {
+        "script": "second 50\nlisten\nas web2-* wait 2\nas web2-* kill SIGSEGV\n"})
+    instance = up(root, "--instances", "2", env=times(100, "pause-first-ms=200", "pause-max-ms=200"))
+    instance.wait_healthy()
+    instance.wait_line(r"crash loop: 3 times in \d+ s, next try in 0\.2 s; the last time: web2-\d+: .*SIGSEGV")
+    assert [instance.http("/") for _ in range(20)] == [(200, b"hello")] * 20
+    assert re.search(r"web1-1 +healthy", run("status", root).stdout)
+
+
+@pytest.mark.contract("P-107")
 def test_a_save_does_not_wait_for_the_pause(project, up, run):
     """The next try is an hour away."""
     root = project(cases.files(cases.find("exits-with-3"), 50) | {"script": "second 50\nlisten\nwait 2\nexit 3\n"})
