@@ -114,6 +114,11 @@ static void on_served_died(struct fleet *fleet, const struct fleet_member *membe
         fleet_break_rollout(fleet, member); // it does not work after all
         return;
     }
+    // It had replaced a renewed one that failed; the old one of that slot still rests.
+    struct fleet_member *old = fleet_find_in(fleet, member->slot, FLEET_RESTING);
+    if (old) {
+        old->state = FLEET_SERVING;
+    }
     fleet_plan_retry(fleet, FLEET_TELL_DIED, member);
 }
 

@@ -355,7 +355,7 @@ static void check_serving(struct world *world)
                        (int)members[i].version, (int)version);
         }
     }
-    if (world->last_done && world->last_done != version && !world->options.fleet.alone) {
+    if (world->last_done && world->last_done > version && !world->options.fleet.alone) {
         world_fail(world, "v%d was done, and v%d serves", (int)world->last_done, (int)version);
     }
 }

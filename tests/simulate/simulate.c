@@ -16,7 +16,7 @@
 
 #define RUN_STEPS_MAX 2000
 #define SEED_DEFAULT  1
-#define EVENTS        1000000
+#define EVENTS        5000000
 
 // ---- chance ----
 
