@@ -374,10 +374,15 @@ struct server_client *server_add_fd(struct server *server, int fd)
     client->fd = fd;
     client->in.max = PROTOCOL_LINE_MAX;
     client->out.max = SERVER_OUT_MAX;
+    client->source = loop_add_fd(server->loop, fd, EPOLLIN, client_ready, client);
+    if (!client->source) { // better gone than waiting for an answer for ever
+        close(fd);
+        free(client);
+        return NULL;
+    }
     client->next = server->clients;
     server->clients = client;
     server->had_client = true;
-    client->source = loop_add_fd(server->loop, fd, EPOLLIN, client_ready, client);
     return client;
 }
 

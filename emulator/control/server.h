@@ -38,7 +38,8 @@ struct server_callbacks {
 };
 
 struct server *server_new(struct loop *loop, const struct server_callbacks *callbacks);
-struct server_client *server_add_fd(struct server *server, int fd); // takes fd
+// Takes fd. NULL with errno: it cannot be watched, and is closed.
+struct server_client *server_add_fd(struct server *server, int fd);
 // ERROR_SYSTEM when the path cannot be bound. The file is unlinked by server_free().
 int server_listen(struct server *server, const char *path, struct error *error);
 unsigned server_client_count(const struct server *server);

@@ -686,8 +686,10 @@ int engine_main(int argc, char **argv)
     engine->server = server_new(engine->loop, &callbacks);
     fcntl(ENGINE_CONTROL_FD, F_SETFD, FD_CLOEXEC);
     fcntl(ENGINE_CONTROL_FD, F_SETFL, O_NONBLOCK);
-    server_add_fd(engine->server, ENGINE_CONTROL_FD);
-    int code = loop_run(engine->loop);
+    int code = 3;
+    if (server_add_fd(engine->server, ENGINE_CONTROL_FD)) {
+        code = loop_run(engine->loop);
+    }
     release(engine);
     return code;
 }

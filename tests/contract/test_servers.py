@@ -11,11 +11,11 @@ def application(environ, start_response):
     return [("%s of %s" % (os.environ["KIND"], os.getpid())).encode()]
 """
 BIND = "--bind 0.0.0.0:3000 --workers 2 --worker-tmp-dir /tmp wsgi"
-# The dual-stack address with SO_REUSEPORT, threads, greenlets, and uWSGI's processes without its router.
+# The dual-stack address with SO_REUSEPORT, threads, and uWSGI's processes without its router; with it, and with
+# greenlets: test_the_documented_uwsgi_line.
 SERVERS = {
     "sync": "gunicorn --reuse-port " + BIND.replace("0.0.0.0", "[::]"),
     "gthread": "gunicorn -k gthread --threads 2 " + BIND,
-    "gevent": "gunicorn -k gevent " + BIND,
     "uwsgi": "uwsgi --http-socket :3000 --master --processes 2 --wsgi-file wsgi.py --disable-logging",
 }
 
