@@ -148,7 +148,7 @@ static void write_access(struct traffic *traffic, const struct request_record *r
         .first_byte_us = record->first_byte_us,
         .request_bytes = record->request_size,
         .response_bytes = record->response_size,
-        .replay_of = record->replay_of,
+        .replay = record->replay_of != 0,
         .status = record->status,
         .retries = record->retries,
         .instance = record->instance,

@@ -351,6 +351,9 @@ static void report(struct gateway_exchange *exchange)
     };
     struct gateway_bytes parts[CAPTURE__COUNT];
     gateway_capture_fill(exchange, parts);
+    if (!exchange->request_read && *exchange->method) { // what never came is missing, too
+        parts[CAPTURE_REQUEST_BODY].total += exchange->request_left ? exchange->request_left : 1;
+    }
     request.request_head = parts[CAPTURE_REQUEST_HEAD];
     request.request_body = parts[CAPTURE_REQUEST_BODY];
     request.response_head = parts[CAPTURE_RESPONSE_HEAD];

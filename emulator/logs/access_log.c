@@ -154,10 +154,7 @@ bool access_line(struct buf *out, const struct access_entry *entry)
     add_string(out, LITERAL(",\"client\":\""), entry->client);
     add_text(out, LITERAL(",\"userAgent\":\""), entry->user_agent.bytes, entry->user_agent.len);
     add_text(out, LITERAL(",\"referer\":\""), entry->referer.bytes, entry->referer.len);
-    if (entry->replay_of) {
-        add_number(out, LITERAL(",\"replayOf\":"), entry->replay_of);
-    }
-    return buf_adds(out, "}\n");
+    return buf_adds(out, entry->replay ? ",\"replay\":true}\n" : "}\n");
 }
 
 // ---- files ----

@@ -6,8 +6,8 @@
 //         "requestBytes":412,"responseBytes":1830,"retries":0,"rule":"","client":"127.0.0.1",
 //         "userAgent":"curl/7.88.1","referer":""}
 //      `time` is when the first byte of the request came; sizes count heads and framing; status
-//      499: the client went away first. `replayOf` stands at the end of a request that was sent
-//      again.
+//      499: the client went away first. `"replay":true` ends one that was sent
+//      again from here.
 // Order: writer: access_log_new (touches nothing) -> access_log_add ... access_log_flush (soon
 // after
 //        the first of some) -> access_log_free. Reader: access_reader_new -> access_reader_next
@@ -37,8 +37,9 @@ struct access_text { // any bytes
 
 struct access_entry {
     int64_t wall_ms, total_us, first_byte_us;
-    uint64_t request_bytes, response_bytes, replay_of;
+    uint64_t request_bytes, response_bytes;
     int status;
+    bool replay;
     unsigned retries;
     const char *instance, *method, *url, *host, *rule, *client;
     struct access_text user_agent, referer;

@@ -179,6 +179,13 @@ def test_recorded_shown_sent_again_and_logged(served, run, place, screen):
             if b"line 40" in line:
                 break
         following.terminate()
+    with subprocess.Popen(place.command("logs", "--access", "-f", "-l", "1", instance.root), env=place.env,
+                          stdout=subprocess.PIPE) as following:
+        urls = (json.loads(line)["url"] for line in following.stdout)
+        assert any(url == "/lines" for url in urls)  # it may reach the disk a moment later
+        instance.http("/followed")
+        assert next(urls) == "/followed"
+        following.terminate()
 
     # On disk, by day, also when nothing runs, without secrets.
     root, last = instance.root, talk("requests")["last"]
@@ -188,7 +195,7 @@ def test_recorded_shown_sent_again_and_logged(served, run, place, screen):
     assert done.returncode == 0 and done.stderr == "" and len(lines) == last >= 9
     assert lines[0]["url"] == "/a?b=c&password=***" and lines[0]["instanceName"] == "web1"
     assert [line["status"] for line in lines[:5]] == [200, 404, 400, 200, 200]
-    assert [line.get("replayOf") for line in lines[-5:]] == [1, 2, 3, 4, None] and "replayOf" not in lines[0]
+    assert [line.get("replay") for line in lines[-6:]] == [True] * 4 + [None] * 2
     assert "k3y" not in done.stdout and "tops3cret" not in done.stdout
     day = lines[0]["time"][:10]  # TZ is UTC
     assert run("logs", "--access", "--from", day, "--to", day, root).stdout == done.stdout
@@ -207,12 +214,12 @@ def test_recorded_shown_sent_again_and_logged(served, run, place, screen):
 def printed_as_the_tool_does(run, root, day):
     """The app's lines, when nothing runs; run() has made \\n of \\r\\n."""
     text = run("logs", root).stdout.splitlines()
-    assert len(text) == 30 and re.fullmatch(r"web1  \d\d:\d\d:\d\d  line 40 of 40", text[-1])
+    assert len(text) == 30 and re.fullmatch(r"web1  \d\d:\d\d:\d\d  line 40 of 40", text[-2])
     assert run("logs", "-l", "2", root).stdout.splitlines() == text[-2:]
     every = run("logs", "-l", "2", "--from", day, root).stdout.splitlines()  # then -l says nothing
     assert len(every) > 40 and every[-30:] == text
     assert run("logs", "--to", "2020-01-01", root).stdout == ""
-    objects = [json.loads(line) for line in run("logs", "--format", "json", "-l", "41", root).stdout.splitlines()]
+    objects = [json.loads(line) for line in run("logs", "--format", "json", "-l", "42", root).stdout.splitlines()]
     assert [each["content"] for each in objects[:2]] == ["saw GET /lines", "line 1 of 40"]
     assert [each["stream"] for each in objects[:2]] == ["stdout", "stderr"]
     assert set(objects[0]) == {"instanceName", "content", "type", "time", "groupName", "prod", "stream", "id"}

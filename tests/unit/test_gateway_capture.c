@@ -171,6 +171,28 @@ static void test_answer_before_the_body(void **state)
     expect(3, "helloo");
 }
 
+// What a client announced and never sent is missing: nobody shall take the request for whole.
+static void test_client_goes_in_its_body(void **state)
+{
+    struct world *w = *state;
+    static const char *const framings[] = {"Content-Length: 9", "Transfer-Encoding: chunked"};
+    for (int i = 0; i < 2; i++) {
+        char head[128];
+        snprintf(head, sizeof head, "POST / HTTP/1.1\r\nHost: a\r\n%s\r\n\r\n", framings[i]);
+        int c = client(w);
+        say(w, c, head);
+        say(w, c, i ? "3\r\nabc\r\n" : "abc");
+        int u = accept_upstream(w, 0);
+        hear(w, u, i ? "abc\r\n" : "abc");
+        shut(w, c);
+        WAIT(w, w->requests == i + 1);
+        assert_int_equal(w->last.status, 499);
+        assert_string_equal(seen.bytes[1], "abc");
+        assert_int_equal(seen.parts[1].total, i ? 4 : 9);
+        shut(w, u);
+    }
+}
+
 static void test_retries_and_reasons(void **state)
 {
     struct world *w = *state;
@@ -207,6 +229,7 @@ int main(void)
         CAPTURE(test_our_own_answers),
         CAPTURE(test_bounds),
         CAPTURE(test_answer_before_the_body),
+        CAPTURE(test_client_goes_in_its_body),
         CAPTURE(test_retries_and_reasons),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
