@@ -94,6 +94,9 @@ static int check(const struct request_record *record, struct error *error)
     if (record->status == STATUS_TUNNEL) {
         return error_set(error, ERROR_USAGE, _("a WebSocket cannot be sent again"));
     }
+    if (!record->request_head.len) {
+        return error_set(error, ERROR_USAGE, _("its head was not kept: it cannot be sent again"));
+    }
     if (!request_is_whole(record)) {
         return error_set(error, ERROR_USAGE,
                          _("only %zu of %llu bytes of its body were kept: it cannot be sent again"),
