@@ -28,6 +28,10 @@ static int check_object(const char *text, const char *name, struct error *error)
     }
     bool is_object = json_is_object(tree);
     json_free(tree);
+    if (!json_text_is_strict(text, strlen(text))) {
+        return error_set(error, ERROR_USAGE,
+                         _("%s: not valid JSON: a control character or a bad escape"), name);
+    }
     if (!is_object) {
         error_set(error, ERROR_USAGE, _("%s: not a JSON object"), name);
         error_set_hint(error, _("give names to what is sent: '{\"name\": \"Li\"}'"));
@@ -262,16 +266,22 @@ static void explain_none(const struct function *function, const struct call_answ
     }
 }
 
-static char *read_result(const struct function *function, const char *body, size_t len)
+static char *read_result(const struct function *function, const char *body,
+                         const struct cJSON *tree)
 {
     const char *result = body;
-    size_t result_len = len;
-    const char *mark = function_mark(function->kind);
+    size_t len = strlen(body);
     // before* answers with the object itself (P-192), which may have a member of that name.
-    if (!mark || strcmp(mark, "__before") != 0) {
-        json_text_member(body, len, "result", &result, &result_len);
+    bool is_whole = str_equal(function_mark(function->kind), "__before");
+    if (!json_text_is_strict(body, len)) {
+        const struct cJSON *member =
+            is_whole || !json_is_object(tree) ? NULL : json_get(tree, "result");
+        return json_print(member ? member : tree);
     }
-    return json_text_readable(result, result_len);
+    if (!is_whole) {
+        json_text_member(body, len, "result", &result, &len);
+    }
+    return json_text_readable(result, len);
 }
 
 char *call_read(const struct function *function, const struct call_answer *answer,
@@ -284,7 +294,7 @@ char *call_read(const struct function *function, const struct call_answer *answe
     auto_free char *body = utf8_valid(answer->body, answer->body_len);
     struct cJSON *tree = json_parse(body, strlen(body), "answer", NULL);
     bool is_good = answer->status >= 200 && answer->status < 300 && tree;
-    char *result = is_good ? read_result(function, body, strlen(body)) : NULL;
+    char *result = is_good ? read_result(function, body, tree) : NULL;
     if (!is_good && !read_failure(function, tree, answer, list, error)) {
         explain_other(function, answer, error);
     }

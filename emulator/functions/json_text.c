@@ -8,9 +8,15 @@
 #include "sandbox/base/mem.h"
 #include "sandbox/base/utf8.h"
 
+// As the parser has it, which is lenient here too.
+static bool is_blank(char c)
+{
+    return (unsigned char)c <= ' ';
+}
+
 static size_t skip_blanks(const char *text, size_t len, size_t at)
 {
-    while (at < len && strchr(" \t\r\n", text[at]) && text[at]) {
+    while (at < len && is_blank(text[at])) {
         at++;
     }
     return at;
@@ -37,7 +43,7 @@ static size_t skip_value(const char *text, size_t len, size_t at)
         depth += (c == '{' || c == '[') - (c == '}' || c == ']');
         at = c == '"' ? skip_string(text, len, at) : at + 1;
     }
-    while (at > 0 && strchr(" \t\r\n", text[at - 1])) {
+    while (at > 0 && is_blank(text[at - 1])) {
         at--;
     }
     return at;
@@ -89,6 +95,9 @@ static bool read_unit(const char *text, size_t len, uint32_t *ret_unit)
         return false;
     }
     memcpy(digits, text + 2, 4);
+    if (strspn(digits, "0123456789abcdefABCDEF") < 4) {
+        return false;
+    }
     *ret_unit = (uint32_t)strtoul(digits, NULL, 16);
     return true;
 }
@@ -112,6 +121,35 @@ static size_t read_escape(const char *text, size_t len, uint32_t *ret_code)
     }
     *ret_code = 0x10000 + ((high - 0xD800) << 10) + (low - 0xDC00);
     return 12;
+}
+
+// Bytes of the escape at a backslash; 0: it is none.
+static size_t strict_escape(const char *text, size_t len)
+{
+    uint32_t unit;
+    if (len >= 2 && text[1] == 'u') {
+        return read_unit(text, len, &unit) ? 6 : 0;
+    }
+    return len >= 2 && text[1] && strchr("\"\\/bfnrt", text[1]) ? 2 : 0;
+}
+
+bool json_text_is_strict(const char *text, size_t len)
+{
+    bool in_string = false;
+    for (size_t at = 0; at < len;) {
+        size_t step = 1;
+        if (in_string && text[at] == '\\') {
+            step = strict_escape(text + at, len - at);
+        } else if ((unsigned char)text[at] < ' ') {
+            step = !in_string && text[at] && strchr("\t\r\n", text[at]) ? 1 : 0;
+        }
+        if (step == 0) {
+            return false;
+        }
+        in_string = in_string != (text[at] == '"');
+        at += step;
+    }
+    return true;
 }
 
 char *json_text_readable(const char *text, size_t len)

@@ -23,6 +23,8 @@ BUILD = os.path.join(ROOT, "build", "fuzz")
 HEADS = ["emulator/formats/http1.c", "emulator/formats/http1_meaning.c", "emulator/formats/http1_write.c"]
 # target: its parser's files, the longest input that is of use
 TARGETS = {
+    "call_answer": (["emulator/functions/call.c", "emulator/functions/json_text.c", "emulator/functions/metadata.c",
+                     "emulator/functions/kinds.c"], 512),
     "cron": (["emulator/formats/cron.c"], 256),
     "dotenv": (["emulator/formats/dotenv.c"], 1024),
     "http1_chunks": (["emulator/formats/http1_chunks.c"], 2048),

@@ -78,6 +78,27 @@ static void test_readable(void **state)
     }
 }
 
+static void test_strict(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text;
+        bool strict;
+    } rows[] = {
+        {"{\"a\": [1, \"b\\\"\\u12aF\\/\"]}\r\n\t", true},
+        {"\"a\nb\"", false},
+        {"\"\\x\"", false},
+        {"\"\\u12g4\"", false},
+        {"\"\\u12", false},
+        {"\"\\", false},
+        {"{\x1e}", false},
+        {"\"\x7f 世\"", true},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        assert_int_equal(json_text_is_strict(rows[i].text, strlen(rows[i].text)), rows[i].strict);
+    }
+}
+
 static void test_signatures(void **state)
 {
     (void)state;
@@ -218,6 +239,7 @@ static void test_requests_that_are_refused(void **state)
     } rows[] = {
         {"hello", {.data = "{'a': 1}"}, "--data:1:3: not valid JSON"},
         {"hello", {.data = "[1]"}, "--data: not a JSON object"},
+        {"hello", {.data = "{\"a\": \"\n\"}"}, "--data: not valid JSON: a control"},
         {"hello", {.data = ""}, "--data:1:"},
         {"hello", {.user = "{}"}, "--user: only hooks"},
         {"hello", {.session = "a\r\nX-LC-Hook-Key: x"}, "--session: one line"},
@@ -369,9 +391,13 @@ static void test_answers(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_members),  cmocka_unit_test(test_one_member_more),
-        cmocka_unit_test(test_readable), cmocka_unit_test(test_signatures),
-        cmocka_unit_test(test_requests), cmocka_unit_test(test_requests_that_are_refused),
+        cmocka_unit_test(test_members),
+        cmocka_unit_test(test_one_member_more),
+        cmocka_unit_test(test_readable),
+        cmocka_unit_test(test_strict),
+        cmocka_unit_test(test_signatures),
+        cmocka_unit_test(test_requests),
+        cmocka_unit_test(test_requests_that_are_refused),
         cmocka_unit_test(test_answers),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
