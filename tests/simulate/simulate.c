@@ -16,7 +16,16 @@
 
 #define RUN_STEPS_MAX 2000
 #define SEED_DEFAULT  1
+#define GROWTH_KB     4096 // the allocator's own ups and downs
 #define EVENTS        5000000
+
+#if defined(__SANITIZE_ADDRESS__)
+#define SANITIZED 1 // keeps what has been freed
+#elif defined(__has_feature)
+#define SANITIZED __has_feature(address_sanitizer)
+#else
+#define SANITIZED 0
+#endif
 
 // ---- chance ----
 
@@ -292,7 +301,12 @@ int main(int argc, char **argv)
            (unsigned long long)tally.sleeps, (unsigned long long)tally.requests,
            (unsigned long long)tally.served, (unsigned long long)tally.refused,
            (unsigned long long)tally.lost, (unsigned long long)tally.gone);
+    long late_kb = memory_kb();
     printf("simulate: memory %ld KB after a tenth, %ld KB at the end; no invariant was broken\n",
-           early_kb, memory_kb());
+           early_kb, late_kb);
+    if (late_kb - early_kb > GROWTH_KB && !SANITIZED) {
+        printf("simulate: it grows\n");
+        return 1;
+    }
     return 0;
 }
