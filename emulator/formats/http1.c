@@ -42,6 +42,8 @@ static const struct {
     NAME("expect", HTTP1_EXPECT),
     NAME("trailer", HTTP1_TRAILER),
     NAME("upgrade", HTTP1_UPGRADE),
+    NAME("if-match", HTTP1_IF_MATCH),
+    NAME("if-range", HTTP1_IF_RANGE),
     NAME("forwarded", HTTP1_FORWARDED),
     NAME("x-real-ip", HTTP1_X_REAL_IP),
     NAME("connection", HTTP1_CONNECTION),
@@ -50,6 +52,8 @@ static const struct {
     NAME("accept-ranges", HTTP1_ACCEPT_RANGES),
     NAME("cache-control", HTTP1_CACHE_CONTROL),
     NAME("content-range", HTTP1_CONTENT_RANGE),
+    NAME("authorization", HTTP1_AUTHORIZATION),
+    NAME("if-none-match", HTTP1_IF_NONE_MATCH),
     NAME("content-length", HTTP1_CONTENT_LENGTH),
     NAME("accept-encoding", HTTP1_ACCEPT_ENCODING),
     NAME("x-forwarded-for", HTTP1_X_FORWARDED_FOR),
@@ -57,7 +61,9 @@ static const struct {
     NAME("proxy-connection", HTTP1_PROXY_CONNECTION),
     NAME("transfer-encoding", HTTP1_TRANSFER_ENCODING),
     NAME("x-forwarded-proto", HTTP1_X_FORWARDED_PROTO),
+    NAME("if-modified-since", HTTP1_IF_MODIFIED_SINCE),
     NAME("x-leanlocal-inside", HTTP1_X_LEANLOCAL_INSIDE),
+    NAME("if-unmodified-since", HTTP1_IF_UNMODIFIED_SINCE),
     NAME("proxy-authorization", HTTP1_PROXY_AUTHORIZATION),
 #undef NAME
 };
@@ -169,7 +175,7 @@ static bool check_authority(struct http1_head *head, const char *bytes, size_t a
         }
         slash++;
     }
-    if (slash == at) {
+    if (!http1_names_host(bytes + at, slash - at)) {
         return !http1_broke(head, HTTP1_RULE_TARGET, at);
     }
     head->authority = slice(at, slash);

@@ -63,7 +63,15 @@ enum http1_name { // the fields that mean something to a gateway
     HTTP1_CONTENT_RANGE,
     HTTP1_ETAG,
     HTTP1_VARY,
+    HTTP1_AUTHORIZATION,
+    HTTP1_IF_MATCH,
+    HTTP1_IF_MODIFIED_SINCE,
+    HTTP1_IF_NONE_MATCH,
+    HTTP1_IF_RANGE,
+    HTTP1_IF_UNMODIFIED_SINCE,
+    HTTP1_NAME__COUNT,
 };
+_Static_assert(HTTP1_NAME__COUNT <= 32, "http1_onward.without is a 32 bit set");
 
 #define HTTP1_HEAD_MAX   65536 // bytes; offsets are 16 bits
 #define HTTP1_FIELDS_MAX 256

@@ -102,6 +102,19 @@ static bool take_coding(struct http1_head *head, const char *bytes, const struct
     return true;
 }
 
+bool http1_names_host(const char *host, size_t len)
+{
+    if (len == 0 || memmem(host, len, "..", 2)) {
+        return false;
+    }
+    if (host[0] == '[') {
+        return memchr(host, ']', len) != NULL;
+    }
+    const char *colon = memchr(host, ':', len);
+    size_t name = colon ? (size_t)(colon - host) : len;
+    return name > 0 && !(name == 1 && host[0] == '.');
+}
+
 static bool take_host(struct http1_head *head, const char *bytes, const struct http1_field *field)
 {
     if (head->policy == HTTP1_APP) {
@@ -117,7 +130,7 @@ static bool take_host(struct http1_head *head, const char *bytes, const struct h
             return !http1_broke(head, HTTP1_RULE_HOST_BAD, field->value.at + i);
         }
     }
-    if (field->value.len == 0) {
+    if (!http1_names_host(value, field->value.len)) {
         return !http1_broke(head, HTTP1_RULE_HOST_BAD, field->value.at);
     }
     bool same = !head->authority.len ||
@@ -181,6 +194,26 @@ static void frame_response(struct http1_head *head)
     }
 }
 
+// What a request may say once only: two of it cannot be joined to one, and which of them counts
+// would be for each reader to choose. nginx refuses the same ones.
+#define ONCE                                                                                       \
+    (1u << HTTP1_AUTHORIZATION | 1u << HTTP1_CONTENT_RANGE | 1u << HTTP1_EXPECT |                  \
+     1u << HTTP1_IF_MATCH | 1u << HTTP1_IF_MODIFIED_SINCE | 1u << HTTP1_IF_NONE_MATCH |            \
+     1u << HTTP1_IF_RANGE | 1u << HTTP1_IF_UNMODIFIED_SINCE)
+
+static bool check_single(struct http1_head *head)
+{
+    uint32_t seen = 0;
+    for (unsigned i = 0; i < head->field_count; i++) {
+        uint32_t bit = 1u << head->fields[i].id & ONCE;
+        if (seen & bit && http1_broke(head, HTTP1_RULE_FIELD_TWO, head->fields[i].name.at)) {
+            return false;
+        }
+        seen |= bit;
+    }
+    return true;
+}
+
 bool http1_understand(struct http1_head *head, const char *bytes)
 {
     const struct http1_field *coding = http1_head_find(head, HTTP1_TRANSFER_ENCODING);
@@ -200,6 +233,9 @@ bool http1_understand(struct http1_head *head, const char *bytes)
     if (head->policy == HTTP1_APP) {
         frame_response(head);
         return true;
+    }
+    if (!check_single(head)) {
+        return false;
     }
     if (!head->has_host && head->minor == 1) {
         return !http1_broke(head, HTTP1_RULE_HOST_MISSING, 0);

@@ -20,6 +20,10 @@ static inline bool http1_is_blank(char byte)
 // True: refused, the head has failed.
 bool http1_broke(struct http1_head *head, enum http1_rule rule, size_t at);
 
+// Of signs that may stand in a host: is there a name? Not in ":80", ".", and not with a dot behind
+// a dot.
+bool http1_names_host(const char *host, size_t len);
+
 // All lines of the head are in head->fields. False: refused.
 bool http1_understand(struct http1_head *head, const char *bytes);
 

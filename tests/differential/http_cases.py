@@ -175,6 +175,13 @@ request("a tab, and bytes above 7F, in a value", fields(b"X: y\tz\xe4"), "200; a
 request("blanks around a value", fields(b"X:\t y \t"), "200; app: GET / [x: y]")
 request("an empty value", fields(b"X:"), "200; app: GET / [x: ]")
 
+for name in (b"Authorization", b"Content-Range", b"Expect", b"If-Match", b"If-Modified-Since", b"If-None-Match",
+             b"If-Range", b"If-Unmodified-Since"):
+    request("%s twice" % name.decode(), fields(name + b": x", name + b": x"), "400 (RFC 9110 §5.3), close")
+for name in (b"Accept", b"Content-Type", b"Cookie", b"Range", b"User-Agent", b"X-Forwarded-For"):
+    request("%s twice" % name.decode(), fields(name + b": x", name + b": x"),
+            "200; app: GET / [%s: x x 2]" % name.decode().lower())
+
 section("Requests: the first line and Host")
 request("1.1 without Host", GET + b"\r\n", "400 (RFC 9112 §3.2), close")
 request("1.0 without Host", b"GET / HTTP/1.0\r\n\r\n",
@@ -187,11 +194,14 @@ request("Host with a user", GET + b"Host: u@a\r\n\r\n",
         "400 (RFC 9112 §3.2), close", "200; app: GET / [host: u@a]", STRICT)
 request("Host with a byte above 7F", GET + b"Host: a\x80\r\n\r\n",
         "400 (RFC 9112 §3.2), close", "200; app: GET / [host: a\\x80]", STRICT)
-request("Host of two dots", GET + b"Host: ..\r\n\r\n",
-        "200; app: GET / [host: ..]", "400, close", "signs are looked at, not names: the app gets it as it is")
+for value in (b":80", b".", b"..", b"a..b"):
+    request("Host %s" % quoted(value), GET + b"Host: " + value + b"\r\n\r\n", "400 (RFC 9112 §3.2), close")
+request("Host with a dot at its end", GET + b"Host: a.\r\n\r\n", "200; app: GET / [host: a.]")
 request("Host with a port", GET + b"Host: a:80\r\n\r\n", "200; app: GET / [host: a:80]")
 request("Host with a port that is none", GET + b"Host: a:x\r\n\r\n", "200; app: GET / [host: a:x]")
 request("Host of IPv6", GET + b"Host: [::1]:80\r\n\r\n", "200; app: GET / [host: [::1]:80]")
+request("Host of IPv6 that does not end", GET + b"Host: [::1\r\n\r\n",
+        "400 (RFC 9112 §3.2), close", "200; app: GET / [host: [::1]", STRICT)
 request("Host of all other signs", GET + b"Host: A.b_c-d~!$&'()*+,;=%41\r\n\r\n",
         "200; app: GET / [host: A.b_c-d~!$&'()*+,;=%41]")
 request("absolute form, the same authority", b"GET http://a/x?y HTTP/1.1\r\n" + HOST + b"\r\n", "200; app: GET /x?y")
@@ -200,6 +210,8 @@ request("absolute form with a query only", b"GET http://a?q HTTP/1.1\r\n" + HOST
 request("absolute form, another authority", b"GET http://b/x HTTP/1.1\r\n" + HOST + b"\r\n",
         "400 (RFC 9112 §3.2.2), close", "200; app: GET /x", STRICT)
 request("absolute form with a user", b"GET http://u@a/ HTTP/1.1\r\n" + HOST + b"\r\n", "400 (RFC 9112 §3.2), close")
+request("absolute form, IPv6 that does not end", b"GET http://[b/ HTTP/1.1\r\n" + HOST + b"\r\n",
+        "400 (RFC 9112 §3.2), close")
 request("absolute form of another scheme", b"GET https://a/ HTTP/1.1\r\n" + HOST + b"\r\n",
         "400 (RFC 9112 §3.2), close", "200; app: GET /", "the gateway speaks for http alone")
 request("absolute form, 1.0 without Host", b"GET http://b/x HTTP/1.0\r\n\r\n",
@@ -210,6 +222,7 @@ request("CONNECT", b"CONNECT a:443 HTTP/1.1\r\n" + HOST + b"\r\n",
 request("a method of nobody", b"BREW /pot HTTP/1.1\r\n" + HOST + b"\r\n", "200; app: BREW /pot")
 request("a method in lower case", b"get / HTTP/1.1\r\n" + HOST + b"\r\n",
         "200; app: get /", "400, close", "any token is a method; " + APPS)
+request("a method with a digit", b"M1 / HTTP/1.1\r\n" + HOST + b"\r\n", "200; app: M1 /", "400, close", "any token is a method; " + APPS)
 request("a method that is no token", b"G@T / HTTP/1.1\r\n" + HOST + b"\r\n", "400 (RFC 9110 §9.1), close")
 request("TRACE", b"TRACE / HTTP/1.1\r\n" + HOST + b"\r\n", "200; app: TRACE /", "405, close", APPS)
 request("PATCH", b"PATCH / HTTP/1.1\r\n" + HOST + b"Content-Length: 2\r\n\r\nab", '200; app: PATCH / "ab"')
