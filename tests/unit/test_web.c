@@ -97,8 +97,12 @@ static int start_server(void **state)
         signal(SIGCHLD, SIG_IGN);
         for (;;) {
             int fd = accept(listener, NULL, NULL);
+            pid_t parent = getpid();
             if (fork() == 0) {
                 prctl(PR_SET_PDEATHSIG, SIGKILL);
+                if (getppid() != parent) { // it was killed before that
+                    _exit(0);
+                }
                 serve_one(fd);
                 _exit(0);
             }
