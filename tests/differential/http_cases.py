@@ -212,6 +212,8 @@ request("absolute form, another authority", b"GET http://b/x HTTP/1.1\r\n" + HOS
 request("absolute form with a user", b"GET http://u@a/ HTTP/1.1\r\n" + HOST + b"\r\n", "400 (RFC 9112 §3.2), close")
 request("absolute form, IPv6 that does not end", b"GET http://[b/ HTTP/1.1\r\n" + HOST + b"\r\n",
         "400 (RFC 9112 §3.2), close")
+request("absolute form, an authority with other signs", b"GET http://a_b/ HTTP/1.1\r\nHost: a_b\r\n\r\n",
+        "200; app: GET / [host: a_b]", "400, close", "the same signs as in Host, where nginx takes them, too")
 request("absolute form of another scheme", b"GET https://a/ HTTP/1.1\r\n" + HOST + b"\r\n",
         "400 (RFC 9112 §3.2), close", "200; app: GET /", "the gateway speaks for http alone")
 request("absolute form, 1.0 without Host", b"GET http://b/x HTTP/1.0\r\n\r\n",

@@ -17,12 +17,13 @@ import socket
 import subprocess
 import threading
 
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+NGINX_PLACES = os.pathsep.join([os.environ.get("PATH", ""), "/usr/sbin", "/usr/local/sbin",
+                                os.path.join(ROOT, "build", "nginx", "usr", "sbin")])
 LIMIT_S = 10
 END = b"GET /end HTTP/1.1\r\nHost: a\r\n\r\n"
 LATER = b"c"
 FRAMING = ("content-length", "transfer-encoding", "connection", "keep-alive")
-
-
 # What a request gets of its own on its way, said once in the cases and not in each.
 ORDINARY = (("host", "a"), ("x-real-ip", "127.0.0.1"), ("x-forwarded-proto", "http"),
             ("forwarded", "for=127.0.0.1;proto=http"))

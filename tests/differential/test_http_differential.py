@@ -15,12 +15,10 @@ import pytest
 import http_cases
 from helpers.place import new_address
 from helpers.waiting import wait_for
-from http_measure import App, Gateway, Nginx, Pair
+from http_measure import NGINX_PLACES, App, Gateway, Nginx, Pair
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 BUILD = os.environ.get("LEANLOCAL_BUILD", os.path.join(ROOT, "build", "dev"))
-PLACES = os.pathsep.join([os.environ.get("PATH", ""), "/usr/sbin", "/usr/local/sbin",
-                          os.path.join(ROOT, "build", "nginx", "usr", "sbin")])
 SECTIONS = list(dict.fromkeys(case.section for case in http_cases.CASES))
 
 
@@ -64,7 +62,7 @@ def lenient(app):
 
 @pytest.fixture(scope="module")
 def nginx(app):
-    program = shutil.which("nginx", path=PLACES)
+    program = shutil.which("nginx", path=NGINX_PLACES)
     why = why_no_nginx(program)
     if why:
         pytest.skip(why)
