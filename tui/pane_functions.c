@@ -338,20 +338,30 @@ static void draw_row(const struct functions *pane, const struct pane_model *mode
     }
 }
 
+static const char *explain_state(const struct snapshot *snapshot)
+{
+    static const struct {
+        const char *state, *text;
+    } rows[] = {
+        {"listed", N_("no cloud functions")},
+        {"none", N_("no cloud functions: the app answers 404 for their list")},
+        {"failed", N_("their list could not be read:")},
+        {"disabled", N_("functionsMode is disabled: none in the cloud")},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        if (strcmp(rows[i].state, snapshot->functions_state) == 0) {
+            return _(rows[i].text);
+        }
+    }
+    return snapshot->debug ? _("--debug: the app is not asked for its list")
+                           : _("the app is asked for its list when it serves");
+}
+
 // Why there is no list.
 static void draw_state(const struct pane_model *model, struct canvas *canvas, struct rect rect)
 {
     const struct snapshot *snapshot = model->snapshot;
-    const char *state = snapshot->functions_state;
-    const char *text =
-        snapshot->debug                  ? _("--debug: the app is not asked for its list")
-        : strcmp(state, "none") == 0     ? _("no cloud functions: the app answers 404 for "
-                                                 "their list")
-        : strcmp(state, "disabled") == 0 ? _("functionsMode is disabled: none in the cloud")
-        : strcmp(state, "failed") == 0   ? _("their list could not be read:")
-        : strcmp(state, "listed") == 0   ? _("no cloud functions")
-                                         : _("the app is asked for its list when it "
-                                               "serves");
+    const char *text = explain_state(snapshot);
     int end = rect.col + rect.cols;
     canvas_text_cut(canvas, rect.row, rect.col, end, STYLE_DIM, text);
     if (*snapshot->functions_note && rect.rows > 1) {
