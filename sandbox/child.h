@@ -1,6 +1,7 @@
 // What: carries out the operations of a plan, one stage at a time, in the process that they are
 //       about.
-// Why: everything the sandbox does to a process is one row of operations.def and one function here.
+// Why: everything the sandbox does to a process is one row of operations.def and one function, here
+//      or, what builds its root, in child_root.h.
 // Order: init: PLAN_BUILD, PLAN_GO; the command's process: PLAN_COMMAND.
 // Not: allocation or locks: these functions run in a forked copy and make system calls only
 //       (copying a version, in init, is the exception; our process has one thread, so malloc works
@@ -36,7 +37,5 @@ struct child {
 
 // 0, or -1 with the failing operation in error->where.
 int child_run(struct child *child, enum plan_stage stage, struct error *error);
-// Makes the parents of path (0755); with owned, as the command's user.
-int child_make_parents(const struct plan *plan, const char *path);
 
 #endif
