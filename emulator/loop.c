@@ -10,7 +10,9 @@
 #include <errno.h>
 #include <signal.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/epoll.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -107,14 +109,20 @@ static struct loop_source *source_new(void *context)
     return source;
 }
 
-// The end of every constructor: result is what sd-event said. errno is set for the caller.
-static struct loop_source *source_done(struct loop_source *source, int result, const char *what)
+// The end of every constructor: result is what sd-event said. errno is set for the caller. What
+// cannot be watched, because the kernel has no more memory or watches, would be waited for in vain:
+// the loop ends. Not for what a caller may get wrong: a regular file, a child that is nobody's.
+static struct loop_source *source_done(struct loop *loop, struct loop_source *source, int result,
+                                       const char *what)
 {
     if (result >= 0) {
         return source;
     }
-    log_debug("loop: cannot watch %s: error %d", what, -result);
     loop_source_free(source);
+    if (result != -EPERM && result != -ESRCH) {
+        fprintf(stderr, _("leanlocal: cannot watch %s: %s\n"), what, strerror(-result));
+        loop_exit(loop, LOOP_BROKEN);
+    }
     errno = -result;
     return NULL;
 }
@@ -148,7 +156,7 @@ struct loop_source *loop_add_fd(struct loop *loop, int fd, uint32_t events, loop
     struct loop_source *source = source_new(context);
     source->on_fd = fn;
     int result = sd_event_add_io(loop->event, &source->source, fd, events, dispatch_fd, source);
-    return source_done(source, result,
+    return source_done(loop, source, result,
                        result == -EPERM ? "a regular file (always ready, never an event)"
                                         : "a descriptor");
 }
@@ -185,7 +193,7 @@ struct loop_source *loop_add_timer(struct loop *loop, int64_t after_ms, loop_tim
     int result =
         sd_event_add_time_relative(loop->event, &source->source, CLOCK_MONOTONIC,
                                    delay_us(after_ms), ACCURACY_US, dispatch_timer, source);
-    return source_done(source, result, "a timer");
+    return source_done(loop, source, result, "a timer");
 }
 
 void loop_timer_restart(struct loop_source *source, int64_t after_ms)
@@ -215,7 +223,7 @@ struct loop_source *loop_add_signal(struct loop *loop, int number, loop_signal_f
     int result = block_signal(number) < 0 ? -errno
                                           : sd_event_add_signal(loop->event, &source->source,
                                                                 number, dispatch_signal, source);
-    return source_done(source, result, "a signal");
+    return source_done(loop, source, result, "a signal");
 }
 
 static int reap(struct loop_source *source)
@@ -267,7 +275,7 @@ struct loop_source *loop_add_child(struct loop *loop, pid_t pid, loop_child_fn f
         result =
             sd_event_add_child(loop->event, &source->source, pid, WEXITED, dispatch_child, source);
     }
-    return source_done(source, result, "a child");
+    return source_done(loop, source, result, "a child");
 }
 
 static int dispatch_defer(sd_event_source *event_source, void *userdata)
@@ -286,5 +294,5 @@ struct loop_source *loop_add_defer(struct loop *loop, loop_timer_fn fn, void *co
     if (result >= 0) {
         result = sd_event_source_set_priority(source->source, SD_EVENT_PRIORITY_IMPORTANT);
     }
-    return source_done(source, result, "the next turn");
+    return source_done(loop, source, result, "the next turn");
 }

@@ -25,6 +25,8 @@ typedef void (*loop_child_fn)(void *context, pid_t pid, int wait_status);
 
 struct loop *loop_new(struct error *error);
 void loop_free(struct loop *loop);
+#define LOOP_BROKEN 3 // the code when something could not be watched, which is said on stderr
+
 // Runs until loop_exit(); returns its code.
 int loop_run(struct loop *loop);
 void loop_exit(struct loop *loop, int code);

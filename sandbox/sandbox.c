@@ -84,7 +84,12 @@ static int clone_init(struct sandbox *sandbox, struct plan *plan, struct error *
     if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) < 0) {
         return error_set_errno(error, ERROR_SYSTEM, errno, "socketpair");
     }
-    fcntl(ends[0], F_SETFL, O_NONBLOCK);
+    if (fcntl(ends[0], F_SETFL, O_NONBLOCK) < 0) { // our reads would stop us
+        int errnum = errno;
+        close(ends[0]);
+        close(ends[1]);
+        return error_set_errno(error, ERROR_SYSTEM, errnum, "fcntl");
+    }
     if (!plan->pid_namespace) {
         leftovers_adopt();
     }

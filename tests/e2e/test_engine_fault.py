@@ -6,6 +6,7 @@ faults [CALL]`; here the first of a few."""
 
 import os
 import re
+import signal
 import struct
 
 import pytest
@@ -39,17 +40,28 @@ def start(place, root, fault):
     """fired, how it went"""
     counter = os.path.join(place.root, "counter")
     instance = place.up(root, env={"LEANLOCAL_FAULT": fault, "LEANLOCAL_FAULT_COUNTER": counter})
-    wait_for(lambda: instance.process.poll() is not None or re.search(ENDED, instance.text), fault, 30,
+    wait_for(lambda: instance.process.poll() is not None or re.search(ENDED, instance.text), fault, 60,
              lambda: "%s\n%s" % (fault, instance.text))
     with open(counter, "rb") as file:
         return instance, bool(struct.unpack("ii", file.read(8))[1])
+
+
+def answers(instance):
+    """The fault may come to the very request; but it comes once."""
+    for _ in range(2):
+        try:
+            if instance.http("/") == (200, b"hello"):
+                return True
+        except OSError:
+            pass
+    return False
 
 
 def judge(instance, fault):
     """What came of it: "served", "refused", "ended"."""
     code = instance.process.poll()
     if code is None and re.search(r"(?m)^\S* *ready\b", instance.text):
-        assert instance.http("/") == (200, b"hello"), fault
+        assert answers(instance), fault
         outcome = "served"
     else:
         outcome = "refused" if code is None else "ended"
@@ -57,7 +69,7 @@ def judge(instance, fault):
         code = instance.stop()
     else:
         instance.wait_exit()
-    assert code >= 0, "%s: ended by signal %d\n%s" % (fault, -code, instance.text)
+    assert code >= 0 or code == -signal.SIGINT, "%s: ended by signal %d\n%s" % (fault, -code, instance.text)
     if outcome != "served":
         assert code != 0 or outcome == "refused", (fault, instance.text)
         assert re.search(r"\w.*: \w", instance.text), "%s: no reason\n%s" % (fault, instance.text)

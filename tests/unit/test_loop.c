@@ -152,6 +152,14 @@ static void test_regular_file_is_refused(void **state)
     close(fd);
 }
 
+static void test_what_cannot_be_watched_ends_the_loop(void **state)
+{
+    struct fixture *f = *state;
+    assert_null(loop_add_fd(f->loop, -1, EPOLLIN, on_fd, f));
+    assert_int_equal(errno, EBADF);
+    assert_int_equal(loop_run(f->loop), LOOP_BROKEN);
+}
+
 static void on_signal(void *context, int number)
 {
     struct fixture *f = context;
@@ -257,6 +265,7 @@ int main(void)
         TEST(test_callback_frees_itself_and_a_pending_source),
         TEST(test_fd),
         TEST(test_regular_file_is_refused),
+        TEST(test_what_cannot_be_watched_ends_the_loop),
         TEST(test_signal),
         TEST(test_child),
         TEST(test_child_that_ended_before),
