@@ -47,8 +47,8 @@ def start(place, root, fault):
 
 
 def answers(instance):
-    """The fault may come to the very request; but it comes once."""
-    for _ in range(2):
+    """The fault may come to the very request; but it comes once. An engine that ends over it has not served."""
+    for _ in range(3):
         try:
             if instance.http("/") == (200, b"hello"):
                 return True
@@ -59,16 +59,14 @@ def answers(instance):
 
 def judge(instance, fault):
     """What came of it: "served", "refused", "ended"."""
-    code = instance.process.poll()
-    if code is None and re.search(r"(?m)^\S* *ready\b", instance.text):
-        assert answers(instance), fault
-        outcome = "served"
-    else:
-        outcome = "refused" if code is None else "ended"
-    if code is None:
-        code = instance.stop()
-    else:
+    ready = re.search(r"(?m)^\S* *ready\b", instance.text)
+    served = ready and answers(instance)
+    if ready and not served:
         instance.wait_exit()
+    outcome = "served" if served else "refused" if instance.process.poll() is None else "ended"
+    if outcome != "ended":
+        instance.process.send_signal(signal.SIGINT)
+    code = instance.wait_exit()
     assert code >= 0 or code == -signal.SIGINT, "%s: ended by signal %d\n%s" % (fault, -code, instance.text)
     if outcome != "served":
         assert code != 0 or outcome == "refused", (fault, instance.text)

@@ -20,11 +20,22 @@ FAULT(ftruncate, int, (int fd, off_t length), (fd, length))
 FAULT(send, ssize_t, (int fd, const void *bytes, size_t len, int flags), (fd, bytes, len, flags))
 FAULT(recv, ssize_t, (int fd, void *bytes, size_t len, int flags), (fd, bytes, len, flags))
 FAULT(read, ssize_t, (int fd, void *bytes, size_t len), (fd, bytes, len))
-FAULT(sd_event_new, int, (sd_event * *event), (event))
-FAULT(sd_event_add_io, int,
-      (sd_event * event, sd_event_source **source, int fd, uint32_t events,
-       sd_event_io_handler_t handler, void *context),
-      (event, source, fd, events, handler, context))
+
+// These say what failed by their result.
+#define FAULT_SD(name, parameters, arguments)                                                      \
+    int __real_##name parameters;                                                                  \
+    int __wrap_##name parameters;                                                                  \
+    int __wrap_##name parameters                                                                   \
+    {                                                                                              \
+        return fault_fails(#name) ? -errno : __real_##name arguments;                              \
+    }
+
+FAULT_SD(sd_event_new, (sd_event * *event), (event))
+FAULT_SD(sd_event_add_io,
+         (sd_event * event, sd_event_source **source, int fd, uint32_t events,
+          sd_event_io_handler_t handler, void *context),
+         (event, source, fd, events, handler, context))
+
 __attribute__((constructor)) static void arm(int argc, char **argv)
 {
     if (argc > 1 && strcmp(argv[1], "@engine") == 0) {
