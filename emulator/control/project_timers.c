@@ -74,7 +74,7 @@ static int read_timer(const struct yaml_node *item, struct cJSON *timers, struct
         return fail_at(item, _("expected a timer with cron and function"), error);
     }
     for (size_t i = 0; i < item->count; i += 2) {
-        enum key key;
+        enum key key = KEY_CRON; // set below; gcc does not see it at -O2
         if (find_key(item->items[i], &key, error) < 0) {
             return -1;
         }
