@@ -52,7 +52,7 @@ def nothing_runs(instance, run):
     wait_for(lambda: "web" not in run("status", instance.root).stdout, "no container")
 
 
-@pytest.mark.contract("P-162", "P-170", "P-171", "P-174", "P-181")
+@pytest.mark.contract("P-162", "P-171", "P-174", "P-181")
 def test_it_sleeps_without_requests_and_a_request_wakes_it(project, up, run):
     instance = up_trial(up, project, "idle-ms=900")
     assert instance.http("/slow").status == 200  # longer than that, and not put to sleep under it
@@ -80,7 +80,7 @@ def test_it_sleeps_without_requests_and_a_request_wakes_it(project, up, run):
     assert instance.http("/").text.startswith("two ")
 
 
-@pytest.mark.contract("P-162", "P-172")
+@pytest.mark.contract("P-162")
 def test_who_cannot_be_woken_is_not_waited_for(project, up, address):
     with socket.create_server((address, 0)) as door:
         wsgi = WSGI.replace("DOOR = None", "DOOR = %r" % (door.getsockname(),))
