@@ -64,6 +64,16 @@ static int prepare(struct engine *engine, const char *dir, struct error *error)
     return result;
 }
 
+static void tell_shared(struct engine *engine, const char *names)
+{
+    if (engine->options.instances > 1) {
+        engine->deviations++;
+        announce_notice(engine, "deviation", "P-133", NULL, NULL,
+                        _("the %u instances share %s; in the cloud instances share no files"),
+                        engine->options.instances, names);
+    }
+}
+
 int keeping_begin(struct engine *engine, struct error *error)
 {
     if (engine->options.persist.count == 0) {
@@ -98,5 +108,6 @@ int keeping_begin(struct engine *engine, struct error *error)
                     _("%s is kept over saves and restarts, in %s; in the cloud it is gone with "
                       "each deployment. During a switch two instances have it at once"),
                     names, dir);
+    tell_shared(engine, names);
     return 0;
 }

@@ -192,6 +192,17 @@ def test_restart_and_move_with_several(three):
     three.stop()  # within 3 s nothing is left
 
 
+@pytest.mark.contract("P-133")
+def test_several_on_the_screen_and_what_they_share(place):
+    """What persist keeps is one for all of them, which the cloud's instances do not have: said."""
+    root = place.project({**FILES, ".leanlocal.yaml": "persist: [kept/]\ninstances: 2\n"})
+    screen = place.screen("up", root, "--host", place.address, size=(120, 30))
+    screen.wait_text(r"web2-2 2 of 2 +cpu", 30)
+    screen.wait_text(r"the 2 instances share kept")
+    screen.send_keys("q")
+    screen.wait_exit()
+
+
 HASTY = "period-ms=100,retry-ms=100,failures=8,pause-first-ms=50,redeploy-ms=1500"
 
 
