@@ -12,7 +12,12 @@
 #include "sandbox/base/clock.h"
 #include "sandbox/base/i18n.h"
 
-// P-231; P-175: what the platform does by itself is in the log too.
+static bool is_looping(const struct engine *engine, unsigned slot)
+{
+    return backoff_is_loop(fleet_backoff(engine->rollout->fleet, slot), &engine->times.backoff);
+}
+
+// P-231; P-175: what the platform does by itself is in the log too, but for a crash loop's starts.
 void rollout_tell_start(struct engine *engine, const struct fleet_action *action)
 {
     const char *tag = release_find(engine, action->version)->version.tag;
@@ -21,7 +26,7 @@ void rollout_tell_start(struct engine *engine, const struct fleet_action *action
         announce_cloud_either(engine, TEXTS_DEPLOY_BEGIN, tag, name);
         announce_cloud_either(engine, TEXTS_INSTANCE_CREATE);
         announce_cloud_either(engine, TEXTS_INSTANCE_START);
-    } else {
+    } else if (!is_looping(engine, action->slot)) {
         announce_cloud_always(engine, TEXTS_INSTANCE_CREATE);
         announce_cloud_always(engine, TEXTS_INSTANCE_START);
     }

@@ -260,6 +260,7 @@ def test_a_crash_loop_is_one_line_and_a_save_ends_it(project, up, run):
     instance.wait_line(r"crash loop: 6 times in ")
     assert instance.text.count("starting it again") == 2  # the first two deaths
     assert len(re.findall(r"crash loop: \d+ times", instance.text)) == 2
+    assert instance.text.count("正在创建新实例") == 2  # the loop's starts are no news (P-175)
     (root / "script").write_text("answer * 200 mended\nlisten\n")
     instance.wait_body(b"mended")
 
