@@ -100,6 +100,48 @@ static bool answer_as_edge(struct gateway_exchange *exchange)
     return websocket;
 }
 
+static int hex(char digit)
+{
+    return digit >= '0' && digit <= '9'   ? digit - '0'
+           : digit >= 'a' && digit <= 'f' ? digit - 'a' + 10
+           : digit >= 'A' && digit <= 'F' ? digit - 'A' + 10
+                                          : -1;
+}
+
+// One byte of a path as a server would read it: %2e is a dot. 0 at its end.
+static char next_byte(const char **at)
+{
+    const char *text = *at;
+    if (*text == '\0' || *text == '?') {
+        return '\0';
+    }
+    if (*text == '%' && hex(text[1]) >= 0 && hex(text[2]) >= 0) {
+        *at += 3;
+        return (char)(hex(text[1]) * 16 + hex(text[2]));
+    }
+    *at += 1;
+    return *text;
+}
+
+// Below that path, however it is spelled: //.well-known/./acme%2Dchallenge/x is, too.
+static bool is_certificate_check(const char *target)
+{
+    const char *wanted = ACME_PATH;
+    char previous = '\0', byte;
+    while (*wanted && (byte = next_byte(&target))) {
+        const char *after = target;
+        bool dot = previous == '/' && byte == '.' && next_byte(&after) == '/';
+        if ((byte == '/' && previous == '/') || dot) {
+            continue;
+        }
+        if (byte != *wanted++) {
+            return false;
+        }
+        previous = byte;
+    }
+    return *wanted == '\0';
+}
+
 static bool is_from_inside(const struct gateway_exchange *exchange, const char *bytes)
 {
     const char *word = exchange->client->gateway->options.inside;
@@ -126,7 +168,7 @@ bool gateway_answer_before_app(struct gateway_exchange *exchange, const char *by
         gateway_answer(exchange, 404, "P-163", TEXT_NO_APPLICATION, true);
         return true;
     }
-    if (strncmp(exchange->target, ACME_PATH, strlen(ACME_PATH)) == 0) {
+    if (is_certificate_check(exchange->target)) {
         gateway_answer(exchange, 404, "P-153",
                        _("paths under /.well-known/acme-challenge/ never reach the app"), true);
         return true;

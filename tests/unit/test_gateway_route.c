@@ -238,6 +238,40 @@ static void test_what_is_said_of_the_client(void **state)
     assert_has(text, "Forwarded: for=\"[2001:db8::7]\";proto=http\r\n");
 }
 
+// P-153, however the path is spelled.
+static void test_certificate_checks(void **state)
+{
+    struct world *w = *state;
+    static const struct {
+        const char *target;
+        bool kept;
+    } rows[] = {
+        {"/.well-known/acme-challenge/x", true},
+        {"/.well-known/acme-challenge/", true},
+        {"//.well-known///acme-challenge//x", true},
+        {"/./.well-known/./acme-challenge/x", true},
+        {"/%2ewell-known/acme%2Dchallenge%2fx?y", true},
+        {"/%2E/.well-known/acme-challenge/x", true},
+        {"/.well-known/acme-challenge", false},
+        {"/.well-known/acme-challenges/x", false},
+        {"/.well-known/security.txt", false},
+        {"/x/.well-known/acme-challenge/x", false},
+        {"/?/.well-known/acme-challenge/x", false},
+        {"/.well-known/acme-challenge%", false},
+        {"/.", false},
+        {"/%", false},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        char request[256];
+        snprintf(request, sizeof request, "GET %s HTTP/1.1\r\nHost: a\r\n\r\n", rows[i].target);
+        if (rows[i].kept) {
+            assert_has(answered(w, request), "(P-153)");
+        } else {
+            assert_has(forwarded(w, request), rows[i].target);
+        }
+    }
+}
+
 // ---- from inside the cloud ----
 
 static void test_from_inside(void **state)
@@ -351,6 +385,7 @@ int main(void)
         NONE(test_staging_that_nobody_starts),
         NONE(test_redirect),
         NONE(test_what_is_said_of_the_client),
+        ONE(test_certificate_checks),
         NONE(test_from_inside),
         NONE(test_edge_headers),
         NONE(test_edge_limits),
