@@ -163,24 +163,6 @@ static int check_serving(const struct engine *engine, struct error *error)
     return 0;
 }
 
-// The balancer, or the instance itself where the balancer is set to treat browsers otherwise than
-// the API server would be (edge nodes, a redirect to https).
-static void choose_way(const struct engine *engine, struct web_request *request)
-{
-    const struct front *front = &engine->options.front;
-    const struct running *serving = rollout_serving(engine);
-    struct in_addr address;
-    if (serving && (front->edge || (front->https_redirect && !front->https))) {
-        request->address = instance_address(serving->instance);
-        request->port = instance_port(serving->instance);
-        return;
-    }
-    inet_pton(AF_INET, engine->options.host, &address);
-    bool any = address.s_addr == htonl(INADDR_ANY);
-    request->address = any ? INADDR_LOOPBACK : ntohl(address.s_addr);
-    request->port = gateway_port(engine->gateway);
-}
-
 static int ask(struct engine *engine, struct calling *calling, struct call_request *call,
                struct error *error)
 {
@@ -188,7 +170,12 @@ static int ask(struct engine *engine, struct calling *calling, struct call_reque
     if (bound) { // others get P-117's answer
         strlist_addf(&call->headers, "Host: %s", bound);
     }
-    struct web_request request = {
+    struct in_addr address;
+    inet_pton(AF_INET, engine->options.host, &address);
+    bool any = address.s_addr == htonl(INADDR_ANY);
+    const struct web_request request = {
+        .address = any ? INADDR_LOOPBACK : ntohl(address.s_addr),
+        .port = gateway_port(engine->gateway),
         .method = "POST",
         .target = call->target,
         .headers = (const char *const *)call->headers.items,
@@ -199,7 +186,6 @@ static int ask(struct engine *engine, struct calling *calling, struct call_reque
         .context = calling,
         .on_answer = on_answer,
     };
-    choose_way(engine, &request);
     return web_ask(engine->functions->web, &request, error) ? 0 : -1;
 }
 
