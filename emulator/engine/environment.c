@@ -55,7 +55,7 @@ int engine_environment(struct engine *engine, const char *tag, const char *insta
         .env_dir = engine->project.build_root,
         .project_id = engine->project.id,
         .host_env = &engine->host_env,
-        .environment = staging_is_name(instance) ? "stage" : engine->options.environment,
+        .environment = staging_is_name(engine, instance) ? "stage" : engine->options.environment,
         .app_id = engine->options.app_id,
         .region = engine->options.region_option,
         .group = engine->options.group_option,

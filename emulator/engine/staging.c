@@ -19,9 +19,12 @@ bool staging_has(unsigned id)
     return id >= FIRST_ID;
 }
 
-bool staging_is_name(const char *name)
+bool staging_is_name(const struct engine *engine, const char *name)
 {
-    return name && strstr(name, NAME);
+    char first[32];
+    staging_name(engine, FIRST_ID, first);
+    size_t len = strlen(first);
+    return name && strncmp(name, first, len) == 0 && (name[len] == '\0' || name[len] == '-');
 }
 
 void staging_name(const struct engine *engine, unsigned id, char name[static 32])

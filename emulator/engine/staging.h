@@ -26,7 +26,7 @@ void staging_renew(struct engine *engine);
 
 // One of its instances, by the id; by the name.
 bool staging_has(unsigned id);
-bool staging_is_name(const char *name);
+bool staging_is_name(const struct engine *engine, const char *name);
 void staging_name(const struct engine *engine, unsigned id, char name[static 32]);
 
 void staging_healthy(struct running *running);

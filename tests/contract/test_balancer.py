@@ -90,7 +90,8 @@ def balancer(project, up):
 
 @pytest.fixture
 def edge(project, up):
-    instance = up(project(FILES), "--edge", "--https-redirect", "--client-ip", "203.0.113.9", env=SHORT)
+    instance = up(project(FILES), "--edge", "--https-redirect", "--client-ip", "203.0.113.9", "--group", "my-staging",
+                  env=SHORT)
     return instance.wait_healthy()
 
 
@@ -226,6 +227,7 @@ def test_behind_edge_nodes(edge):
     up.wait_line(r"forced redirect to https does not work")
     seen = up.http("/", headers={"X-Forwarded-For": "6.6.6.6"})
     assert seen.status == 200  # not redirected
+    assert seen.json()["name"] == "my-staging1" and seen.json()["env"] == "development"  # only a group's name
     assert value_of(seen, "X-Forwarded-For") == ["6.6.6.6, 203.0.113.9"]
     assert "203.0.113.9" not in value_of(seen, "X-Real-IP") + value_of(seen, "Forwarded")
     forged = up.http("/", headers={"X-Real-IP": "7.7.7.7"})
