@@ -123,8 +123,7 @@ static char next_byte(const char **at)
     return *text;
 }
 
-// Below that path, however it is spelled: //.well-known/./acme%2Dchallenge/x is, too.
-static bool is_certificate_check(const char *target)
+bool gateway_is_certificate_check(const char *target)
 {
     const char *wanted = ACME_PATH;
     char previous = '\0', byte;
@@ -168,7 +167,7 @@ bool gateway_answer_before_app(struct gateway_exchange *exchange, const char *by
         gateway_answer(exchange, 404, "P-163", TEXT_NO_APPLICATION, true);
         return true;
     }
-    if (is_certificate_check(exchange->target)) {
+    if (gateway_is_certificate_check(exchange->target)) {
         gateway_answer(exchange, 404, "P-153",
                        _("paths under /.well-known/acme-challenge/ never reach the app"), true);
         return true;

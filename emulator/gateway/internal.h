@@ -355,6 +355,8 @@ void gateway_capture_release(struct gateway_exchange *exchange);
 
 // Which side serves this name; NULL: it is not bound to anything (P-163).
 struct gateway_side *gateway_route(struct gateway *gateway, const char *host, size_t len);
+// Below the path of P-153, however it is spelled: //.well-known/./acme%2Dchallenge/x is, too.
+bool gateway_is_certificate_check(const char *target);
 // The answer that needs no app, if there is one: unbound names, redirects, what edge nodes refuse.
 // True: it has been given.
 bool gateway_answer_before_app(struct gateway_exchange *exchange, const char *bytes);

@@ -3,6 +3,9 @@
 #include "emulator/gateway/internal.h"
 #include "tests/unit/gateway_world.h"
 
+#include <ctype.h>
+#include <strings.h>
+
 static int wanted;
 
 static void on_staging_wanted(void *context)
@@ -375,6 +378,114 @@ static void test_lenient(void **state)
     assert_has(answered(w, "GET / HTTP/1.1\nHost : a\n\n"), "HTTP/1.1 400 ");
 }
 
+// ---- any head ----
+
+static unsigned pick(uint64_t *random, unsigned count)
+{
+    *random = *random * 6364136223846793005ull + 1442695040888963407ull;
+    return (unsigned)(*random >> 33) % count;
+}
+
+static void compose(uint64_t *random, const char *const *pieces, size_t count, char *out,
+                    size_t size)
+{
+    out[0] = '\0';
+    for (unsigned i = pick(random, 9); i > 0; i--) {
+        const char *piece = pieces[pick(random, (unsigned)count)];
+        if (strlen(out) + strlen(piece) + 1 < size) {
+            strcat(out, piece);
+        }
+    }
+}
+
+static void cut(char *text, const char *part, size_t keep)
+{
+    for (char *at; (at = strstr(text, part));) {
+        memmove(at + keep, at + strlen(part), strlen(at + strlen(part)) + 1);
+    }
+}
+
+// The slow way: decode all of it, then take out what means nothing.
+static bool is_check(const char *target)
+{
+    char path[512];
+    size_t len = 0;
+    for (const char *at = target; *at && *at != '?'; at++) {
+        unsigned byte = 0;
+        bool coded = *at == '%' && isxdigit((unsigned char)at[1]) && isxdigit((unsigned char)at[2]);
+        if (coded) {
+            sscanf(at + 1, "%2x", &byte);
+            at += 2;
+        }
+        path[len++] = coded ? (char)byte : *at;
+    }
+    path[len] = '\0';
+    for (size_t before = len + 1; before != strlen(path);) {
+        before = strlen(path);
+        cut(path, "//", 1);
+        cut(path, "/./", 1);
+    }
+    return strncmp(path, "/.well-known/acme-challenge/", 28) == 0;
+}
+
+// Words of a few pieces in any order, each head in memory of just its size.
+static void test_any_head(void **state)
+{
+    struct world *w = *state;
+    static const char *const codings[] = {"gzip", "x-gzip", "*", "br", ";q=0", ";q=", "0.",
+                                          "1",    ",",      " ", "\t", ";",    "q",   "gzipx"};
+    static const char *const paths[] = {"/",
+                                        "//",
+                                        "%2e",
+                                        ".",
+                                        "..",
+                                        "%",
+                                        "%2",
+                                        "?",
+                                        "%2F",
+                                        ".well-known",
+                                        "acme-challenge",
+                                        "x",
+                                        "acme%2Dchallenge",
+                                        "/.well-known/acme-challenge/"};
+    static const char *const names[] = {"a.b", "stg-", "A.B", ":", "80", ".", "[::1]", "x", "-"};
+    struct strlist domains = {0};
+    strlist_add(&domains, "a.b");
+    w->gateway->options.domains = &domains;
+    uint64_t random = 1;
+    static struct http1_head head;
+    for (int i = 0; i < 20000; i++) {
+        char coding[128], path[256], name[128], text[640];
+        compose(&random, codings, ARRAY_LEN(codings), coding, sizeof coding);
+        compose(&random, paths, ARRAY_LEN(paths), path, sizeof path);
+        compose(&random, names, ARRAY_LEN(names), name, sizeof name);
+        int len = snprintf(text, sizeof text,
+                           "GET / HTTP/1.1\r\nHost: x\r\nAccept-Encoding: %s\r\n\r\n", coding);
+        char *bytes = malloc((size_t)len);
+        memcpy(bytes, text, (size_t)len);
+        http1_head_init(&head, HTTP1_CLIENT, false);
+        assert_int_equal(http1_head_feed(&head, bytes, (size_t)len), HTTP1_DONE);
+        if (gateway_gzip_accepted(&head, bytes) && !strstr(coding, "gzip") &&
+            !strchr(coding, '*')) {
+            fail_msg("\"%s\" is taken for gzip", coding);
+        }
+        free(bytes);
+        size_t name_len = strlen(name);
+        char *exact = malloc(name_len + 1); // never of no bytes
+        memcpy(exact, name, name_len);
+        const struct gateway_side *side = gateway_route(w->gateway, exact, name_len);
+        if (side && !strcasestr(name, "a.b")) {
+            fail_msg("\"%s\" is taken for a bound name", name);
+        }
+        free(exact);
+        if (gateway_is_certificate_check(path) != is_check(path)) {
+            fail_msg("\"%s\": %d", path, is_check(path));
+        }
+    }
+    w->gateway->options.domains = NULL;
+    strlist_clear(&domains);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -390,6 +501,7 @@ int main(void)
         NONE(test_edge_headers),
         NONE(test_edge_limits),
         ONE(test_lenient),
+        ONE(test_any_head),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
