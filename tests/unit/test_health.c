@@ -350,7 +350,7 @@ static void test_answers(void **state)
         {"SSH-2.0-x\r\n", NOT_FOUND, false, 5000, 0, 404, NULL, ""},
         {"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nabc", NOT_FOUND, false, 5000, 0, 404, NULL,
          ""},
-        {STAY "HTTP/1.1 200 OK\r\n\r\ndata: 1\n\n", NOT_FOUND, false, 150, 200, 404, "/", ""},
+        {STAY "HTTP/1.1 200 OK\r\n\r\ndata: 1\n\n", NOT_FOUND, false, 5000, 200, 404, "/", ""},
         {LATE OK_ANSWER, NOT_FOUND, false, 5000, 200, 404, "/", ""},
         {LATE OK_ANSWER, PING, false, 5000, 0, 200, "/__engine/1/ping", "not waited for"},
         {OK_ANSWER, HOLD, false, 5000, 200, 0, "/", ""},

@@ -584,8 +584,9 @@ static void test_every_size(void **unused)
     struct snapshot *snapshot = mem_alloc(sizeof *snapshot);
     struct log_source log;
     for (size_t state = 0; state < ARRAY_LEN(states); state++) {
-        for (int cols = 1; cols <= 180; cols += 11) {
-            for (int rows = 1; rows <= 50; rows += 6) {
+        // Each state other sizes, so that together they are many.
+        for (int cols = 1 + (int)state % 11; cols <= 180; cols += 11) {
+            for (int rows = 1 + (int)state % 6; rows <= 50; rows += 6) {
                 struct app *app = app_of_state(state, snapshot, &log);
                 struct canvas canvas = {0};
                 canvas_init(&canvas, cols, rows, false);
