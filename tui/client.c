@@ -274,7 +274,11 @@ static int reply_result(struct client_message *message, struct cJSON **ret_reply
 
 static int engine_gone(struct error *error)
 {
-    return error_set(error, ERROR_SYSTEM, _("the engine ended before it answered"));
+    error_set(error, ERROR_SYSTEM, _("the engine ended before it answered"));
+    if (error) {
+        error->errnum = ECONNRESET;
+    }
+    return -1;
 }
 
 // 1: the reply is in *ret; 0: not yet; -1: it will never come.

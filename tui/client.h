@@ -59,8 +59,8 @@ bool client_next(struct client *client, struct client_message *ret_message);
 void client_message_release(struct client_message *message);
 
 // Sends and waits for its reply; other messages stay for client_next(). timeout_ms -1: no limit.
-// 0: {"ok":true}, *ret_reply (may be NULL) is the caller's. -1: the engine's own error, its end, or
-// the limit.
+// 0: {"ok":true}, *ret_reply (may be NULL) is the caller's. -1: the engine's own error, its end
+// (errnum ECONNRESET), or the limit.
 int client_call(struct client *client, struct cJSON *object, int timeout_ms,
                 struct cJSON **ret_reply, struct error *error);
 // The same with descriptors that travel with the command ("run"); they stay the caller's.

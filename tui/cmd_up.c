@@ -42,7 +42,6 @@ int cmd_up(struct command *command)
     bool attached = engine_link_attach(&link, command, &error) == 0;
     if (attached) {
         fprintf(stderr, "%s\n", _("leanlocal: attached; this project runs already"));
-        client_send_command(link.client, "hello");
     } else if (error.kind == ERROR_USAGE ||
                engine_link_start(&link, command, "up", screen, screen, &error) < 0) {
         return command_fail(&error);

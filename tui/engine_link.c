@@ -18,7 +18,8 @@
 #include "tui/command.h"
 
 #define START_LIMIT_MS 30000 // probing and sweeping after a crash on a slow disk
-#define END_LIMIT_MS   4000  // the engine's own limit is below 3 s
+#define HELLO_LIMIT_MS 10000
+#define END_LIMIT_MS   4000 // the engine's own limit is below 3 s
 
 extern char **environ;
 
@@ -87,7 +88,21 @@ int engine_link_attach(struct engine_link *link, const struct command *command, 
     }
     auto_free char *path = control_socket_path(dir, error);
     link->client = path ? client_connect(path, error) : NULL;
-    return link->client ? 0 : -1;
+    if (!link->client) {
+        return -1;
+    }
+    // The kernel connects to an engine that is being killed as to any other: only who answers is
+    // there.
+    struct cJSON *hello = json_new_object();
+    json_put_string(hello, "command", "hello");
+    if (client_call(link->client, hello, HELLO_LIMIT_MS, NULL, error) < 0) {
+        client_free(link->client);
+        link->client = NULL;
+        return error && error->errnum == ECONNRESET
+                   ? error_set_errno(error, ERROR_HOST, ECONNREFUSED, "%s", path)
+                   : -1;
+    }
+    return 0;
 }
 
 // The kernel has ended its instances; what lies about on disk and its control groups go now, not at

@@ -2,6 +2,8 @@
 
 import os
 import signal
+import socket
+import threading
 
 import pytest
 
@@ -46,6 +48,29 @@ def test_files_of_a_killed_engine_are_swept(running, up):
     again = up(running.root)
     again.wait_healthy()
     again.wait_until(lambda: not [name for name in again.run_directories() if name.endswith(mine)])
+
+
+def test_an_engine_that_is_connected_to_and_does_not_answer_is_none(running, up):
+    """As the kernel connects to one that is being killed: the connection stands, and ends."""
+    sockets = os.path.join(running.place.env["XDG_RUNTIME_DIR"], "leanlocal")
+    path = os.path.join(sockets, [name for name in os.listdir(sockets) if name.endswith(".sock")][0])
+    assert running.stop() in (0, 130)
+    with socket.socket(socket.AF_UNIX) as dying:
+        dying.bind(path)
+        dying.listen(8)
+
+        def end_each():
+            while True:
+                try:
+                    dying.accept()[0].close()
+                except OSError:
+                    return
+
+        threading.Thread(target=end_each, daemon=True).start()
+        status = running.place.run("status", running.root)
+        assert status.returncode == 3 and "no leanlocal runs in" in status.stderr
+        up(running.root).wait_healthy()
+        dying.shutdown(socket.SHUT_RDWR)
 
 
 def test_helper_killed_is_restarted_and_the_app_stays(running):
