@@ -92,4 +92,24 @@ static inline void type(struct app *app, const char *keys)
     }
 }
 
+// What app shows, drawn once; its frame is looked at. Owned by the caller.
+static inline char *screen_of(struct app *app, int cols, int rows, bool ascii)
+{
+    struct canvas canvas = {0};
+    canvas_init(&canvas, cols, rows, ascii);
+    app_draw(app, &canvas, WALL_MS);
+    check_frame(&canvas);
+    char *text = canvas_dump(&canvas);
+    canvas_release(&canvas);
+    return text;
+}
+
+static inline void expect_screen(struct app *app, const char *seen, const char *unseen)
+{
+    auto_free char *text = screen_of(app, 80, 24, false);
+    if (!strstr(text, seen) || strstr(text, unseen)) {
+        fail_msg("\"%s\" and not \"%s\"\n%s", seen, unseen, text);
+    }
+}
+
 #endif

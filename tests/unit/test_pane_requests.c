@@ -212,25 +212,6 @@ static struct app *app_with_list(void)
     return app;
 }
 
-static char *screen_of(struct app *app, int cols, int rows, bool ascii)
-{
-    struct canvas canvas = {0};
-    canvas_init(&canvas, cols, rows, ascii);
-    app_draw(app, &canvas, WALL_MS);
-    check_frame(&canvas);
-    char *text = canvas_dump(&canvas);
-    canvas_release(&canvas);
-    return text;
-}
-
-static void expect_screen(struct app *app, const char *seen, const char *unseen)
-{
-    auto_free char *text = screen_of(app, 80, 24, false);
-    if (!strstr(text, seen) || strstr(text, unseen)) {
-        fail_msg("\"%s\" and not \"%s\"\n%s", seen, unseen, text);
-    }
-}
-
 // ---- tests ----
 
 static void test_goldens(void **unused)
